@@ -1,0 +1,56 @@
+# DynamoWave Chat. `make` alone lists the targets.
+PYTHON ?= python3
+PORT ?= 8000
+HOST ?= 127.0.0.1
+STAGE ?= local
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test browser check format bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# Debian splits ensurepip from Python; tools/make_venv.py does without.
+$(READY): requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "DynamoWave Chat needs Python 3.11 or newer; try make PYTHON=python3.11" >&2; exit 2; }
+	@echo "Setting up $(VENV) (once, about a minute) ..."
+	@$(PYTHON) tools/make_venv.py $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+setup: $(READY) ## Create .venv with all that the other targets need
+
+run: $(READY) ## Serve the chat on this machine [PORT=8000] [HOST=127.0.0.1] [STAGE=local] [ARGS=...]
+	@exec $(BIN)/python -m localgateway --stage $(STAGE) --host $(HOST) --port $(PORT) \
+	  --template infra/data.yaml $(ARGS)
+
+test: $(READY) ## Run the tests, with branch coverage [ARGS=...]
+	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+browser: $(READY) ## Run the browser tests (they need Debian's chromium)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-browser.txt
+	@$(BIN)/python -m pytest tests/browser
+
+check: $(READY) ## Lint, formatting and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/cfn-lint infra/*.yaml
+
+format: $(READY) ## Format the code
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+bench: $(READY) ## Measure start-up and the local gateway with 500 and 2,000 sockets
+	@$(BIN)/python -m bench.startup
+	@for sockets in 500 2000; do for post in crt app boto3; do \
+	  $(BIN)/python -m bench.gateway --sockets $$sockets --broadcasts 5 --post $$post || exit 1; \
+	done; done
+
+clean: ## Remove .venv and everything that tools have left
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
