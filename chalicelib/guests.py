@@ -1,0 +1,45 @@
+"""The names of people who connect without an account."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from chalicelib.errors import BadRequest
+from chalicelib.models import SYSTEM_USER, USER_LENGTH, USER_RULE, UserName, is_user
+
+# Without 0, 1, i, l and o, which people mix up.
+_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
+_CANDIDATES = 8
+
+
+def requested_name(name: Any) -> UserName | None:
+    """Return the name that a guest asked for, in lower case; None for none.
+
+    Raises:
+        BadRequest: it is not a name.
+    """
+    if name is None:
+        return None
+    if not isinstance(name, str) or not is_user(name.lower()):
+        raise BadRequest(field="name", problem=USER_RULE)
+    return UserName(name.lower())
+
+
+def candidates(wanted: UserName | None, random: Callable[[], float]) -> Iterator[UserName]:
+    """Yield the names to try, best first: as wanted, then with random endings."""
+    if wanted is not None and wanted != SYSTEM_USER:
+        yield wanted
+    for _ in range(_CANDIDATES):
+        yield _guest(random) if wanted is None else _variant(wanted, random)
+
+
+def _guest(random: Callable[[], float]) -> UserName:
+    return UserName(f"guest-{_ending(5, random)}")
+
+
+def _variant(name: UserName, random: Callable[[], float]) -> UserName:
+    ending = f"-{_ending(4, random)}"
+    return UserName(name[: USER_LENGTH - len(ending)] + ending)
+
+
+def _ending(length: int, random: Callable[[], float]) -> str:
+    return "".join(_ALPHABET[int(random() * len(_ALPHABET))] for _ in range(length))
