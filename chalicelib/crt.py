@@ -1,0 +1,171 @@
+"""ConnectionsGateway on the AWS Common Runtime: HTTP, TLS and signing in C, on one thread."""
+
+from __future__ import annotations
+
+import io
+import logging
+import threading
+import time
+from functools import partial
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from awscrt.auth import AwsCredentialsProvider, AwsSigningConfig, aws_sign_request
+from awscrt.http import HttpClientConnection, HttpHeaders, HttpRequest
+from awscrt.io import (
+    ClientBootstrap,
+    ClientTlsContext,
+    DefaultHostResolver,
+    EventLoopGroup,
+    SocketOptions,
+    TlsContextOptions,
+)
+
+from chalicelib.exchanges import Batch, Endpoint, Exchange, Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
+
+    from chalicelib.gateway import Outcome, Post
+
+logger = logging.getLogger(__name__)
+
+_PORTS = {"http": 80, "https": 443}
+
+
+class CrtGateway:
+    """Posts over at most `concurrency` connections to an origin, within `timeout` seconds.
+
+    A pooled connection may have died unnoticed while the function was frozen: a request that
+    fails on one before any answer is sent once more on a fresh one, so a recipient may get a
+    frame twice. Threads may share a gateway. Nothing starts before the first post.
+    """
+
+    def __init__(
+        self,
+        *,
+        region: str,
+        credentials_provider: Any = None,
+        concurrency: int = 64,
+        timeout: float = 5.0,
+        tls_context: Any = None,
+    ) -> None:
+        self._region = region
+        self._credentials_provider = credentials_provider
+        self._concurrency = concurrency
+        self._timeout = timeout
+        self._tls_context = tls_context
+        self._lock = threading.Lock()
+        self._bootstrap: Any = None
+        self._endpoints: dict[str, Endpoint] = {}
+        self._pools: dict[tuple[str, str, int], Pool] = {}
+
+    def post(self, posts: Sequence[Post]) -> list[Outcome]:
+        """Post every frame; the outcomes come in the order of `posts`.
+
+        Without credentials nothing is sent, and everything that could be is RETRYABLE.
+        """
+        deadline = time.monotonic() + self._timeout
+        endpoints = {url: self._endpoint(url) for url in {post.endpoint for post in posts}}
+        batch = Batch()
+        exchanges = [Exchange(batch, post, endpoints[post.endpoint]) for post in posts]
+        sendable = [exchange for exchange in exchanges if exchange.outcome is None]
+        if sendable and (credentials := self._credentials(deadline)):
+            batch.expect(len(sendable), _Signer(self._region, credentials).request)
+            for exchange in sendable:
+                exchange.endpoint.pool.submit(exchange)
+            batch.answered.wait(max(0.0, deadline - time.monotonic()))
+        return [exchange.conclude() for exchange in exchanges]
+
+    def close(self) -> None:
+        """Close the idle connections; those in use close when their request ends."""
+        with self._lock:
+            pools = list(self._pools.values())
+            self._endpoints, self._pools, self._bootstrap = {}, {}, None
+        for pool in pools:
+            pool.close()
+
+    def _endpoint(self, url: str) -> Endpoint | None:
+        with self._lock:
+            if url not in self._endpoints:
+                try:
+                    self._endpoints[url] = self._parse(url)
+                except ValueError:
+                    logger.exception("cannot post to endpoint %r", url)
+                    return None
+            return self._endpoints[url]
+
+    def _parse(self, url: str) -> Endpoint:
+        parts = urlsplit(url)
+        if parts.scheme not in _PORTS or not parts.hostname:
+            raise ValueError("expected http(s)://host[:port]/stage")
+        origin = parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme]
+        if origin not in self._pools:
+            self._pools[origin] = Pool(self._connector(*origin), self._concurrency)
+        path = f"{parts.path.rstrip('/')}/@connections/"
+        return Endpoint(self._pools[origin], parts.netloc.rpartition("@")[2], path)
+
+    def _connector(self, scheme: str, host: str, port: int) -> Callable[[], Future[Any]]:
+        socket = SocketOptions()
+        socket.connect_timeout_ms = max(1, int(self._timeout * 1000))
+        tls = None
+        if scheme == "https":
+            self._tls_context = self._tls_context or ClientTlsContext(TlsContextOptions())
+            tls = self._tls_context.new_connection_options()
+            tls.set_server_name(host)
+        bootstrap = self._start()
+        return partial(HttpClientConnection.new, host, port, bootstrap, socket, tls)
+
+    def _start(self) -> Any:
+        """Return the bootstrap of the one thread: Python runs one callback at a time anyway."""
+        if self._bootstrap is None:
+            group = EventLoopGroup(1)
+            self._bootstrap = ClientBootstrap(group, DefaultHostResolver(group))
+        return self._bootstrap
+
+    def _credentials(self, deadline: float) -> Any:
+        """Return a provider that answers at once, or None: asked once a batch, they may rotate."""
+        try:
+            with self._lock:
+                if self._credentials_provider is None:
+                    chain = AwsCredentialsProvider.new_default_chain(self._start())
+                    self._credentials_provider = chain
+            asked = self._credentials_provider.get_credentials()
+            found = asked.result(max(0.0, deadline - time.monotonic()))
+            return AwsCredentialsProvider.new_static(
+                found.access_key_id, found.secret_access_key, found.session_token
+            )
+        except Exception:  # whatever a provider raises, the posts can be tried again
+            logger.exception("no AWS credentials to post with")
+            return None
+
+
+class _Signer:
+    """Signs for one batch: one date, and each different frame hashed once."""
+
+    def __init__(self, region: str, credentials: Any) -> None:
+        self._region = region
+        self._credentials = credentials
+        self._configs: dict[bytes, Any] = {}
+
+    def request(self, endpoint: Endpoint, post: Post) -> HttpRequest:
+        headers = HttpHeaders([("host", endpoint.host), ("content-length", str(len(post.frame)))])
+        # As botocore: "=" is encoded on the wire, "@" is not, and the signature encodes all of the
+        # path once more. API Gateway signs what it received, so another choice would do as well:
+        # https://github.com/badslug/Paw-AWSSignature4DynamicValue/issues/23
+        path = endpoint.path + quote(post.connection_id, safe="")
+        request = HttpRequest("POST", path, headers, io.BytesIO(post.frame))
+        # Static credentials make signing synchronous: there is nothing to wait for.
+        return aws_sign_request(request, self._config(post.frame)).result(0)
+
+    def _config(self, frame: bytes) -> Any:
+        if frame not in self._configs:
+            self._configs[frame] = AwsSigningConfig(
+                credentials_provider=self._credentials,
+                region=self._region,
+                service="execute-api",
+                signed_body_value=sha256(frame).hexdigest(),
+            )
+        return self._configs[frame]

@@ -1,0 +1,725 @@
+"""CrtGateway against real HTTP servers on loopback that misbehave on request."""
+
+import asyncio
+import contextlib
+import datetime as dt
+import ipaddress
+import socket
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import unquote
+
+import pytest
+from awscrt.auth import AwsCredentialsProvider
+from awscrt.io import ClientTlsContext, TlsContextOptions
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest, AWSResponse
+from botocore.credentials import Credentials
+from botocore.session import Session
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from chalicelib import crt, exchanges
+from chalicelib.crt import CrtGateway
+from chalicelib.exchanges import MAX_FRAME
+from chalicelib.gateway import Outcome, Post
+from chalicelib.models import ConnectionId
+
+DELIVERED, GONE = Outcome.DELIVERED, Outcome.GONE
+RETRYABLE, REFUSED = Outcome.RETRYABLE, Outcome.REFUSED
+
+# Long enough never to pass in a healthy run, short enough not to hang a broken one.
+PATIENCE = 20.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it came over the wire."""
+
+    target: str
+    headers: dict[str, str]
+    body: bytes
+    on_connection: int  # how many this connection carried before
+
+    @property
+    def connection_id(self) -> str:
+        return unquote(self.target.rpartition("/")[2])
+
+
+@dataclass
+class Server:
+    """Answers as the connection id says: a status, or one of the faults in `_misbehave`."""
+
+    ssl_context: ssl.SSLContext | None = None
+    hold_until: int = 0  # how many `hold` requests must be in flight before they are answered
+    requests: list[Request] = field(default_factory=list)
+    connections: int = 0
+    disconnections: int = 0
+    peak: int = 0
+
+    def __post_init__(self) -> None:
+        self._changed = threading.Condition()
+        self._held: list[asyncio.Event] = []
+        self._in_flight = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        starting = asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = asyncio.run_coroutine_threadsafe(starting, self._loop).result(PATIENCE)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(PATIENCE)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(PATIENCE)
+        self._loop.close()
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}/api"
+
+    def release(self) -> None:
+        """Answer the held requests, and those still to come."""
+
+        def answer() -> None:
+            self.hold_until = 0
+            self._let_go()
+
+        self._loop.call_soon_threadsafe(answer)
+
+    def wait_for(self, condition: Callable[["Server"], bool]) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: condition(self), PATIENCE)
+
+    async def _stop(self) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for _ in range(3):  # transports close in the loop's next rounds
+            await asyncio.sleep(0)
+
+    def _let_go(self) -> None:
+        for event in self._held:
+            event.set()
+        self._held.clear()
+
+    @contextlib.contextmanager
+    def _change(self) -> Iterator[None]:
+        with self._changed:
+            yield
+            self._changed.notify_all()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        self._tasks.add(task)
+        with self._change():
+            self.connections += 1
+        try:
+            if self.ssl_context:  # here and not in the listener, which forgets failed handshakes
+                await writer.start_tls(self.ssl_context)
+            await self._converse(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        except asyncio.CancelledError:
+            writer.transport.abort()
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+            with self._change():
+                self.disconnections += 1
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for count in range(10_000):
+            request = await self._read(reader, count)
+            self._in_flight += 1
+            try:
+                with self._change():
+                    self.requests.append(request)
+                    self.peak = max(self.peak, self._in_flight)
+                keep_alive = await self._answer(request, reader, writer)
+            finally:
+                self._in_flight -= 1
+            if not keep_alive:
+                return
+
+    async def _read(self, reader: asyncio.StreamReader, count: int) -> Request:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        first, *lines = head.rstrip().split("\r\n")
+        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+        body = await reader.readexactly(int(headers["content-length"]))
+        return Request(first.split(" ")[1], headers, body, count)
+
+    async def _answer(
+        self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        match request.connection_id.split("-"):
+            case [status, *_] if status.isdigit():
+                extra = "location: /elsewhere\r\n" if status.startswith("3") else ""
+                reply = f"HTTP/1.1 {status} x\r\n{extra}content-length: 2\r\n\r\n{{}}"
+            case ["closing", *_]:
+                reply = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+            case ["hold", *_]:
+                event = asyncio.Event()
+                self._held.append(event)
+                if len(self._held) >= self.hold_until:
+                    self._let_go()
+                await event.wait()
+                reply = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+            case ["once", *_] if not request.on_connection:
+                reply = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+            case fault:
+                return await self._misbehave(fault[0], reader, writer)
+        writer.write(reply.encode())
+        return "connection: close" not in reply
+
+    async def _misbehave(
+        self, fault: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        writer.write(
+            {
+                "garbage": b"\x00\x01 what?\r\n\r\n",
+                "header": b"HTTP/1.1 200 OK\r\nx-slow: ",
+                "body": b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf",
+                "short": b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf",
+            }.get(fault, b"")
+        )
+        if fault in {"hang", "header", "body"}:
+            await reader.read()  # until the client closes
+        return False
+
+
+@pytest.fixture(autouse=True)
+def _measure_callbacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Coverage does not see threads that C started, unless told by a function that they run."""
+    keep = exchanges._keep_thread_state
+
+    def keep_and_trace() -> None:
+        keep()
+        if sys.gettrace() is None:
+            sys.settrace(threading.gettrace())
+
+    monkeypatch.setattr(exchanges, "_keep_thread_state", keep_and_trace)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as running:
+        yield running
+
+
+@pytest.fixture
+def gateway() -> Iterator[Callable[..., CrtGateway]]:
+    made = []
+
+    def make(**options: Any) -> CrtGateway:
+        provider = AwsCredentialsProvider.new_static("AKIDEXAMPLE", "secret", "token")
+        made.append(
+            CrtGateway(
+                **{
+                    "region": "eu-west-1",
+                    "credentials_provider": provider,
+                    "timeout": PATIENCE,
+                    **options,
+                }
+            )
+        )
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def to(endpoint: str, *ids: str, frame: bytes = b"{}") -> list[Post]:
+    return [Post(endpoint, ConnectionId(each), frame) for each in ids]
+
+
+@pytest.mark.parametrize(
+    ("connection_id", "outcome"),
+    [
+        ("200", DELIVERED),
+        ("202", DELIVERED),
+        ("closing", DELIVERED),
+        ("short", DELIVERED),
+        ("302", REFUSED),
+        ("400", REFUSED),
+        ("403", REFUSED),
+        ("404", REFUSED),
+        ("413", REFUSED),
+        ("410", GONE),
+        ("429", RETRYABLE),
+        ("500", RETRYABLE),
+        ("503", RETRYABLE),
+        ("reset", RETRYABLE),
+        ("garbage", RETRYABLE),
+    ],
+)
+def test_each_answer_has_its_outcome(
+    server: Server, gateway: Callable[..., CrtGateway], connection_id: str, outcome: Outcome
+) -> None:
+    assert gateway().post(to(server.endpoint, connection_id)) == [outcome]
+
+    assert len(server.requests) == 1
+
+
+def test_no_posts_have_no_outcomes_and_start_nothing(gateway: Callable[..., CrtGateway]) -> None:
+    assert gateway().post([]) == []
+
+
+def test_outcomes_come_in_the_order_of_the_posts(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    cycle = [("200", DELIVERED), ("410", GONE), ("reset", RETRYABLE), ("403", REFUSED)]
+
+    outcomes = gateway(concurrency=5).post(to(server.endpoint, *[key for key, _ in cycle * 30]))
+
+    assert outcomes == [outcome for _, outcome in cycle * 30]
+
+
+def test_the_frame_arrives_as_it_is(server: Server, gateway: Callable[..., CrtGateway]) -> None:
+    frames = [b"", "grüße 👋".encode(), b"x" * MAX_FRAME]
+
+    for frame in frames:
+        assert gateway().post(to(server.endpoint, "200", frame=frame)) == [DELIVERED]
+
+    assert [request.body for request in server.requests] == frames
+
+
+def test_a_frame_over_the_limit_is_refused_unsent(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    large = to(server.endpoint, "200", frame=b"x" * (MAX_FRAME + 1))
+
+    outcomes = gateway().post(large + to(server.endpoint, "200-small"))
+
+    assert outcomes == [REFUSED, DELIVERED]
+    assert [request.connection_id for request in server.requests] == ["200-small"]
+
+
+@pytest.mark.parametrize("url", ["", "ftp://x/api", "http:///api", "http://x:99999/", "http://["])
+def test_what_is_no_endpoint_is_refused_and_the_others_go_out(
+    server: Server, gateway: Callable[..., CrtGateway], url: str
+) -> None:
+    assert gateway().post(to(url, "200") + to(server.endpoint, "200")) == [REFUSED, DELIVERED]
+
+
+def test_connections_are_reused_and_never_more_than_the_bound(
+    gateway: Callable[..., CrtGateway],
+) -> None:
+    with Server(hold_until=4) as server:
+        poster = gateway(concurrency=4)
+        ids = [f"hold-{number}" for number in range(12)]
+
+        assert poster.post(to(server.endpoint, *ids)) == [DELIVERED] * 12
+        assert poster.post(to(server.endpoint, *ids)) == [DELIVERED] * 12
+
+        assert (server.peak, server.connections) == (4, 4)
+
+
+def test_one_origin_has_one_pool_whatever_the_stage(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    poster = gateway()
+
+    poster.post(to(server.endpoint, "200"))
+    poster.post(to(server.endpoint.replace("/api", "/other/"), "200"))
+
+    assert server.connections == 1
+    assert server.requests[1].target == "/other/@connections/200"
+
+
+@pytest.mark.parametrize("fault", ["hang", "header", "body"])
+def test_who_never_answers_delays_nobody_else_and_loses_its_connection(
+    server: Server, gateway: Callable[..., CrtGateway], fault: str
+) -> None:
+    poster = gateway(concurrency=3, timeout=1.0)
+    started = time.monotonic()
+
+    outcomes = poster.post(to(server.endpoint, *["200"] * 20, fault, *["200"] * 20))
+
+    assert outcomes == [DELIVERED] * 20 + [RETRYABLE] + [DELIVERED] * 20
+    assert time.monotonic() - started < PATIENCE / 2
+    server.wait_for(lambda it: it.disconnections == 1)
+    assert poster.post(to(server.endpoint, "200")) == [DELIVERED]
+
+
+def test_posts_that_never_got_a_connection_are_retryable_and_not_sent_later(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    poster = gateway(concurrency=1, timeout=0.3)
+
+    assert poster.post(to(server.endpoint, "hang", "200-late", "200-late")) == [RETRYABLE] * 3
+
+    server.wait_for(lambda it: it.disconnections == 1)
+    poster = gateway()
+    assert poster.post(to(server.endpoint, "200")) == [DELIVERED]
+    assert [request.connection_id for request in server.requests] == ["hang", "200"]
+
+
+def test_a_refused_port_costs_one_attempt_a_slot(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # bound, so that nobody else takes it, and not listening
+        dead = f"http://127.0.0.1:{closed.getsockname()[1]}/api"
+
+        outcomes = gateway(concurrency=3).post(to(dead, *["200"] * 50) + to(server.endpoint, "200"))
+
+    assert outcomes == [RETRYABLE] * 50 + [DELIVERED]
+
+
+def test_a_hanging_origin_leaves_the_others_alone(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    with Server() as hanging:
+        outcomes = gateway(concurrency=2, timeout=1.0).post(
+            to(hanging.endpoint, *["hang"] * 10) + to(server.endpoint, *["200"] * 10)
+        )
+
+    assert outcomes == [RETRYABLE] * 10 + [DELIVERED] * 10
+
+
+def test_a_dead_pooled_connection_is_replaced_and_the_post_sent_once_more(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    poster = gateway(concurrency=1)
+
+    assert poster.post(to(server.endpoint, "once-a")) == [DELIVERED]
+    assert poster.post(to(server.endpoint, "once-b")) == [DELIVERED]
+
+    sent = [(request.connection_id, request.on_connection) for request in server.requests]
+    assert sent == [("once-a", 0), ("once-b", 1), ("once-b", 0)]
+
+
+def test_a_post_that_fails_on_the_fresh_connection_too_is_not_sent_a_third_time(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    poster = gateway(concurrency=1)
+
+    assert poster.post(to(server.endpoint, "200", "reset", "200")) == [
+        DELIVERED,
+        RETRYABLE,
+        DELIVERED,
+    ]
+
+    sent = [(request.connection_id, request.on_connection) for request in server.requests]
+    assert sent == [("200", 0), ("reset", 1), ("reset", 0), ("200", 0)]
+
+
+def test_garbage_on_a_pooled_connection_is_an_answer_and_not_sent_again(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    poster = gateway(concurrency=1)
+
+    assert poster.post(to(server.endpoint, "200", "garbage")) == [DELIVERED, RETRYABLE]
+
+    assert len(server.requests) == 2
+
+
+def test_connections_the_server_closed_after_its_answer_are_not_pooled(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    poster = gateway(concurrency=2)
+
+    assert poster.post(to(server.endpoint, *["closing"] * 20)) == [DELIVERED] * 20
+
+    assert {request.on_connection for request in server.requests} == {0}
+    assert len(server.requests) == 20
+
+
+def test_idle_connections_that_died_while_frozen_are_passed_over(
+    gateway: Callable[..., CrtGateway],
+) -> None:
+    with Server(hold_until=3) as server:
+        poster = gateway(concurrency=3)
+        poster.post(to(server.endpoint, *["hold"] * 3))
+        pool = next(iter(poster._pools.values()))
+        for connection in pool._idle:
+            connection.close().exception(PATIENCE)
+
+        assert poster.post(to(server.endpoint, *["200"] * 3)) == [DELIVERED] * 3
+
+    assert len(server.requests) == 6
+
+
+def test_threads_share_one_gateway_and_its_bound(gateway: Callable[..., CrtGateway]) -> None:
+    with Server(hold_until=5) as server, ThreadPoolExecutor(6) as threads:
+        poster = gateway(concurrency=5)
+        cycle = [("hold", DELIVERED), ("410", GONE), ("403", REFUSED)]
+        posts = to(server.endpoint, *[key for key, _ in cycle * 20])
+        # The last few of the held ones may be fewer than the bound.
+        server.hold_until = 1
+
+        batches = list(threads.map(lambda _: poster.post(posts), range(12)))
+
+        assert batches == [[outcome for _, outcome in cycle * 20]] * 12
+        assert server.peak <= 5
+
+
+def test_close_ends_idle_connections_and_a_later_post_starts_anew(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    poster = gateway()
+    poster.post(to(server.endpoint, "200"))
+
+    poster.close()
+
+    server.wait_for(lambda it: it.disconnections == 1)
+    assert poster.post(to(server.endpoint, "200")) == [DELIVERED]
+    assert server.connections == 2
+
+
+def test_close_lets_a_request_in_flight_end_and_then_closes_its_connection(
+    gateway: Callable[..., CrtGateway],
+) -> None:
+    with Server(hold_until=2) as server, ThreadPoolExecutor(1) as threads:
+        poster = gateway()
+        posting = threads.submit(poster.post, to(server.endpoint, "hold"))
+        server.wait_for(lambda it: len(it.requests) == 1)
+
+        poster.close()
+        server.release()
+
+        assert posting.result(PATIENCE) == [DELIVERED]
+        server.wait_for(lambda it: it.disconnections == 1)
+
+
+@pytest.mark.parametrize("connection_id", ["200-g=", "200-_/+ %é"])
+@pytest.mark.parametrize("token", [None, "session/token+="])
+def test_the_signature_is_the_one_botocore_computes(
+    server: Server, gateway: Callable[..., CrtGateway], connection_id: str, token: str | None
+) -> None:
+    provider = AwsCredentialsProvider.new_static("AKIDEXAMPLE", "secret", token)
+    frame = '{"message":"grüße"}'.encode()
+
+    gateway(credentials_provider=provider).post(to(server.endpoint, connection_id, frame=frame))
+
+    [sent] = server.requests
+    assert sent.headers.get("x-amz-security-token") == token
+    assert sent.headers["authorization"].endswith(f"Signature={botocore_signature(sent, server)}")
+
+
+def botocore_signature(sent: Request, server: Server) -> str:
+    auth = SigV4Auth(Credentials("AKIDEXAMPLE", "secret"), "execute-api", "eu-west-1")
+    headers = {name: value for name, value in sent.headers.items() if name != "authorization"}
+    url = f"http://127.0.0.1:{server.port}{sent.target}"
+    request = AWSRequest("POST", url, headers, sent.body)
+    request.context["timestamp"] = sent.headers["x-amz-date"]
+    to_sign = auth.string_to_sign(request, auth.canonical_request(request))
+    return str(auth.signature(to_sign, request))
+
+
+def test_the_path_is_the_one_botocore_sends(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    sent: list[str] = []
+
+    def capture(request: Any, **_: Any) -> AWSResponse:
+        sent.append(request.url)
+        return AWSResponse(request.url, 404, {}, None)
+
+    client = Session().create_client(
+        "apigatewaymanagementapi",
+        region_name="eu-west-1",
+        endpoint_url=server.endpoint,
+        aws_access_key_id="AKIDEXAMPLE",
+        aws_secret_access_key="secret",
+    )
+    client.meta.events.register("before-send", capture)
+    with contextlib.suppress(Exception):
+        client.post_to_connection(ConnectionId="200-K_g=", Data=b"{}")
+
+    gateway().post(to(server.endpoint, "200-K_g="))
+
+    assert server.endpoint.removesuffix("/api") + server.requests[0].target == sent[0]
+
+
+def test_credentials_come_from_the_environment(
+    server: Server, gateway: Callable[..., CrtGateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDFROMENV")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+
+    poster = gateway(credentials_provider=None)
+
+    assert poster.post(to(server.endpoint, "200")) == [DELIVERED]
+    assert poster.post(to(server.endpoint, "200")) == [DELIVERED]
+    assert "Credential=AKIDFROMENV/" in server.requests[1].headers["authorization"]
+
+
+def test_credentials_are_asked_for_once_a_batch(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    provider = CountingProvider()
+    poster = gateway(credentials_provider=provider)
+
+    poster.post(to(server.endpoint, *["200"] * 10))
+    poster.post(to(server.endpoint, *["200"] * 10))
+
+    assert provider.asked == 2
+    keys = [request.headers["authorization"].split("/")[0] for request in server.requests]
+    assert [keys[0][-1], keys[-1][-1]] == ["1", "2"]
+
+
+class CountingProvider:
+    """Rotates the key each time it is asked."""
+
+    asked = 0
+
+    def get_credentials(self) -> Any:
+        self.asked += 1
+        return AwsCredentialsProvider.new_static(f"AKID{self.asked}", "secret").get_credentials()
+
+
+@pytest.mark.parametrize("failure", [None, RuntimeError("no metadata service")])
+def test_without_credentials_nothing_is_sent_and_all_can_be_retried(
+    server: Server, gateway: Callable[..., CrtGateway], failure: Exception | None
+) -> None:
+    class Provider:
+        def get_credentials(self) -> Future[Any]:
+            answer: Future[Any] = Future()  # never answers when there is no failure
+            if failure:
+                answer.set_exception(failure)
+            return answer
+
+    poster = gateway(credentials_provider=Provider(), timeout=0.1)
+    large = to(server.endpoint, "200", frame=b"x" * (MAX_FRAME + 1))
+
+    assert poster.post(to(server.endpoint, "200") + large) == [RETRYABLE, REFUSED]
+
+    assert server.connections == 0
+
+
+def test_tls_is_verified(gateway: Callable[..., CrtGateway], tmp_path: Path) -> None:
+    certificate, authority = self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    trusting = TlsContextOptions()
+    trusting.override_default_trust_store(authority)
+
+    with Server(ssl_context=context) as server:
+        posts = to(server.endpoint.replace("http://127.0.0.1", "https://localhost"), "200", "410")
+        trusted = gateway(tls_context=ClientTlsContext(trusting)).post(posts)
+        # The runtime sits on a failed handshake for seconds, against timing attacks.
+        untrusted = gateway(timeout=0.5).post(posts)
+
+    assert trusted == [DELIVERED, GONE]
+    assert untrusted == [RETRYABLE, RETRYABLE]
+
+
+def self_signed(directory: Path) -> tuple[Path, bytes]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = directory / "certificate.pem"
+    public = certificate.public_bytes(serialization.Encoding.PEM)
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + public
+    )
+    return path, public
+
+
+class FakeConnection:
+    """A connection whose requests do what the test says when they start."""
+
+    def __init__(self, on_activate: Callable[[], None]) -> None:
+        self.closed = False
+        self.connection = self  # it is its own stream
+        self.completion_future: Future[int] = Future()
+        self.activate = on_activate
+
+    def request(self, _: Any) -> "FakeConnection":
+        return self
+
+    def is_open(self) -> bool:
+        return not self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def one_exchange() -> exchanges.Exchange:
+    batch = exchanges.Batch()
+    provider = AwsCredentialsProvider.new_static("AKIDEXAMPLE", "secret")
+    batch.expect(1, crt._Signer("eu-west-1", provider).request)
+    pool: Any = None
+    endpoint = exchanges.Endpoint(pool, "host", "/")
+    return exchanges.Exchange(batch, Post("", ConnectionId("a"), b""), endpoint)
+
+
+def test_a_connection_that_comes_after_the_deadline_is_kept_for_the_next_post() -> None:
+    exchange, connecting = one_exchange(), Future[Any]()
+    pool = exchanges.Pool(lambda: connecting, 1)
+    pool.submit(exchange)
+
+    assert exchange.conclude() is RETRYABLE
+    connecting.set_result(FakeConnection(lambda: pytest.fail("sent after its deadline")))
+
+    assert pool._idle == [connecting.result()]
+
+
+def test_a_deadline_in_the_middle_of_sending_closes_the_connection() -> None:
+    exchange, connecting = one_exchange(), Future[Any]()
+    pool = exchanges.Pool(lambda: connecting, 1)
+    pool.submit(exchange)
+
+    def expire() -> None:
+        stream, exchange.stream = exchange.stream, None  # as the deadline saw it a moment before
+        assert exchange.conclude() is RETRYABLE
+        exchange.stream = stream
+
+    connecting.set_result(FakeConnection(expire))
+
+    assert connecting.result().closed
+
+
+def test_a_request_that_cannot_even_start_frees_its_slot() -> None:
+    def refuse() -> None:
+        raise RuntimeError("closed")
+
+    connections = [FakeConnection(refuse), FakeConnection(refuse)]
+    connectings: list[Future[Any]] = [Future(), Future()]
+    queue = iter(connectings)
+    pool = exchanges.Pool(lambda: next(queue), 1)
+    waiting = [one_exchange(), one_exchange()]
+    for exchange in waiting:
+        pool.submit(exchange)
+
+    for connecting, connection in zip(connectings, connections, strict=True):
+        connecting.set_result(connection)
+
+    assert [exchange.conclude() for exchange in waiting] == [RETRYABLE, RETRYABLE]
+    assert pool._open == 0
