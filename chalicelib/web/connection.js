@@ -1,0 +1,337 @@
+/**
+ * One logical connection to the chat, kept over as many WebSockets as it takes.
+ *
+ * API Gateway cuts every WebSocket after two hours and every idle one after ten minutes, so the
+ * connection sends heartbeats, hands over to a fresh socket in good time, and reconnects with
+ * exponential backoff and full jitter when a socket is lost
+ * (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+ */
+
+const OPEN_TIMEOUT_MS = 10_000;
+const ANSWER_TIMEOUT_MS = 10_000;
+const RETIRE_TIMEOUT_MS = 5_000;
+const BACKOFF_BASE_MS = 1_000;
+const BACKOFF_CAP_MS = 20_000;
+/** A connection that lasted this long was a good one: the next loss starts from a short delay. */
+const STABLE_AFTER_MS = 10_000;
+/** setTimeout takes a signed 32-bit number; a longer delay would fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const REQUEST_ATTEMPTS = 3;
+const NORMAL_CLOSURE = 1000;
+
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Full jitter: anything between nothing and the doubled, capped delay. */
+export function backoff(attempt) {
+  return Math.random() * Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** attempt);
+}
+
+/** An answer of type "error", or the lack of any answer (codes "disconnected" and "timeout"). */
+export class RequestError extends Error {
+  constructor({ code, message, retryable = false, retry_after_ms: retryAfterMs }) {
+    super(message);
+    this.code = code;
+    this.retryable = retryable;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** One WebSocket: matches answers to requests by `id`, passes every other frame on. */
+class Link {
+  static #lastId = 0;
+  #socket;
+  #waiting = new Map();
+  #handlers;
+  #gone = false;
+
+  constructor(url, handlers) {
+    this.#handlers = handlers;
+    this.#socket = new WebSocket(url);
+    this.opened = new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.close(), OPEN_TIMEOUT_MS);
+      this.#socket.addEventListener("open", () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      this.#socket.addEventListener("close", () => {
+        clearTimeout(timer);
+        reject(disconnected());
+        this.#finish();
+      });
+    });
+    this.opened.catch(() => {}); // a link that is closed before it opens is nobody's surprise
+    this.#socket.addEventListener("message", (event) => this.#receive(event.data));
+  }
+
+  get gone() {
+    return this.#gone;
+  }
+
+  request(action, fields = {}) {
+    return new Promise((resolve, reject) => {
+      if (this.#gone || this.#socket.readyState !== WebSocket.OPEN) {
+        reject(disconnected());
+        return;
+      }
+      const id = ++Link.#lastId;
+      const timer = setTimeout(() => this.#settle(id)?.reject(timedOut(action)), ANSWER_TIMEOUT_MS);
+      this.#waiting.set(id, { resolve, reject, timer });
+      this.#socket.send(JSON.stringify({ action, id, ...fields }));
+    });
+  }
+
+  /** Gives what is under way a moment to be answered, then closes. */
+  async retire() {
+    const deadline = Date.now() + RETIRE_TIMEOUT_MS;
+    while (this.#waiting.size > 0 && Date.now() < deadline) await sleep(50);
+    this.close();
+  }
+
+  /** Does not wait for the closing handshake: on a dead network it takes a minute. */
+  close() {
+    this.#socket.close(NORMAL_CLOSURE);
+    this.#finish();
+  }
+
+  #finish() {
+    if (this.#gone) return;
+    this.#gone = true;
+    for (const id of [...this.#waiting.keys()]) this.#settle(id).reject(disconnected());
+    this.#handlers.onClose(this);
+  }
+
+  #settle(id) {
+    const waiter = this.#waiting.get(id);
+    if (waiter) {
+      clearTimeout(waiter.timer);
+      this.#waiting.delete(id);
+    }
+    return waiter;
+  }
+
+  #receive(text) {
+    const frame = parse(text);
+    if (!frame || this.#gone) return;
+    if (frame.type === undefined) this.#failTheOnlyOne(frame);
+    const waiter = this.#settle(frame.id);
+    if (waiter && frame.type === "error") waiter.reject(new RequestError(frame));
+    else if (waiter) waiter.resolve(frame);
+    else this.#handlers.onFrame(frame);
+  }
+
+  /** API Gateway's own error names no request; with one under way it can only be that one. */
+  #failTheOnlyOne({ message }) {
+    if (this.#waiting.size !== 1) return;
+    const [id] = this.#waiting.keys();
+    this.#settle(id).reject(new RequestError({ code: "internal", message, retryable: true }));
+  }
+}
+
+export class Connection {
+  #url;
+  #handlers;
+  /** The socket in use; null unless online. */
+  #link = null;
+  /** Sockets on their way to be used. */
+  #candidates = new Set();
+  #status = { phase: "offline" };
+  #heartbeatMs = 0;
+  #unlisten = new AbortController();
+  /** Goes up whenever the current attempt is void, so that what it awaits knows better. */
+  #generation = 0;
+  #attempt = 0;
+  #timers = new Map();
+
+  /**
+   * @param {string} url
+   * @param {object} handlers
+   *   onStatus({phase, retryAt}): phase is offline, connecting, online or waiting;
+   *   onWelcome(welcome, request): subscribe again, through `request`; the old socket is closed
+   *     only when the promise it returns is settled;
+   *   onFrame(frame): every push;
+   *   onHeartbeat(): the extra fields of the next ping; onPong(pong);
+   *   onRefused(): a socket that never opened, which is all a browser can say of a refusal.
+   */
+  constructor(url, handlers) {
+    this.#url = url;
+    this.#handlers = handlers;
+    this.#listen();
+  }
+
+  get online() {
+    return this.#status.phase === "online";
+  }
+
+  start() {
+    this.#connect();
+  }
+
+  stop() {
+    this.#drop();
+    this.#unlisten.abort();
+    this.#setStatus({ phase: "offline" });
+  }
+
+  retryNow() {
+    if (this.#status.phase === "waiting") this.#connect();
+  }
+
+  /** Retries what the server calls retryable; rejects with RequestError, "disconnected" at once. */
+  request(action, fields) {
+    return this.#ask(() => this.#link, action, fields);
+  }
+
+  async #ask(link, action, fields) {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const current = link();
+        if (!current) throw disconnected();
+        return await current.request(action, fields);
+      } catch (error) {
+        if (!error.retryable || attempt === REQUEST_ATTEMPTS) throw error;
+        await sleep((error.retryAfterMs ?? 0) + backoff(attempt - 1));
+      }
+    }
+  }
+
+  async #connect() {
+    this.#drop();
+    this.#setStatus({ phase: "connecting" });
+    const generation = this.#generation;
+    const fresh = await this.#establish(generation);
+    if (generation !== this.#generation) return;
+    if (!fresh) {
+      this.#wait();
+      return;
+    }
+    this.#adopt(fresh);
+    this.#settle(this.#handlers.onWelcome(fresh.welcome, this.#requestOver(fresh.link)));
+  }
+
+  /** A welcomed link, or null when the server cannot be reached, refuses or does not answer. */
+  async #establish(generation) {
+    let link = null;
+    let opened = false;
+    try {
+      link = new Link(this.#url, {
+        onFrame: this.#handlers.onFrame,
+        onClose: (closed) => closed === this.#link && this.#lost(),
+      });
+      this.#candidates.add(link);
+      await link.opened;
+      opened = true;
+      const welcome = await this.#ask(() => link, "hello");
+      if (generation !== this.#generation) throw disconnected();
+      return { link, welcome };
+    } catch {
+      link?.close();
+      if (!opened && generation === this.#generation) this.#handlers.onRefused();
+      return null;
+    } finally {
+      this.#candidates.delete(link);
+    }
+  }
+
+  #requestOver(link) {
+    return (action, fields) => this.#ask(() => link, action, fields);
+  }
+
+  #adopt({ link, welcome }) {
+    this.#link = link;
+    this.#setStatus({ phase: "online" });
+    this.#after("stable", STABLE_AFTER_MS, () => (this.#attempt = 0));
+    this.#heartbeatMs = welcome.heartbeat_ms;
+    this.#after("heartbeat", this.#heartbeatMs, () => this.#beat());
+    // Not all pages at the same moment: a deploy or an outage makes them connect together.
+    this.#after("handover", welcome.reconnect_after_ms * (0.85 + 0.1 * Math.random()), () => this.handOver());
+  }
+
+  /** Opens the next socket and takes it into use, then closes the present one: nothing is missed. */
+  async handOver() {
+    const generation = this.#generation;
+    const old = this.#link;
+    const fresh = await this.#establish(generation);
+    if (fresh) await this.#settle(this.#handlers.onWelcome(fresh.welcome, this.#requestOver(fresh.link)));
+    if (generation !== this.#generation) {
+      fresh?.link.close();
+    } else if (fresh && !fresh.link.gone) {
+      this.#adopt(fresh);
+      old.retire();
+    } else {
+      this.#after("handover", backoff(++this.#attempt), () => this.handOver());
+    }
+  }
+
+  /** Rejections are the handler's to report; here they only end the wait. */
+  #settle(promise) {
+    return Promise.resolve(promise).catch((error) => console.error(error));
+  }
+
+  /** An unanswered ping is how a browser learns that the network went away without a word. */
+  async #beat() {
+    const link = this.#link;
+    this.#after("heartbeat", this.#heartbeatMs, () => this.#beat());
+    try {
+      this.#handlers.onPong(await link.request("ping", this.#handlers.onHeartbeat()));
+    } catch (error) {
+      if (error.code === "timeout") link.close();
+    }
+  }
+
+  #lost() {
+    this.#drop();
+    this.#wait();
+  }
+
+  #wait() {
+    const delay = backoff(this.#attempt++);
+    this.#setStatus({ phase: "waiting", retryAt: Date.now() + delay });
+    this.#after("retry", delay, () => this.#connect());
+  }
+
+  /** Voids whatever is open or under way. */
+  #drop() {
+    this.#generation++;
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+    const links = [this.#link, ...this.#candidates];
+    this.#link = null;
+    for (const link of links) link?.close();
+  }
+
+  #after(name, ms, act) {
+    clearTimeout(this.#timers.get(name));
+    if (!(ms >= 0)) return; // the server named no such time
+    this.#timers.set(name, setTimeout(act, Math.min(ms, LONGEST_TIMER_MS)));
+  }
+
+  #setStatus(status) {
+    this.#status = status;
+    this.#handlers.onStatus(status);
+  }
+
+  #listen() {
+    const { signal } = this.#unlisten;
+    const wake = () => {
+      if (this.#status.phase === "waiting") this.#connect();
+      else if (this.online) this.#beat(); // a socket often dies while the device sleeps
+    };
+    window.addEventListener("online", wake, { signal });
+    window.addEventListener("pageshow", (event) => event.persisted && wake(), { signal });
+    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && wake(), { signal });
+  }
+}
+
+function parse(text) {
+  try {
+    const frame = JSON.parse(text);
+    return frame !== null && typeof frame === "object" ? frame : null;
+  } catch {
+    return null;
+  }
+}
+
+const disconnected = () => new RequestError({ code: "disconnected", message: "The connection was lost." });
+
+const timedOut = (action) =>
+  new RequestError({ code: "timeout", message: `The server did not answer (${action}).`, retryable: true });
