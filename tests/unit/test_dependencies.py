@@ -1,0 +1,87 @@
+"""The direction of the imports, as docs/design.md draws it."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MODULES = {path.stem: path for path in (ROOT / "chalicelib").glob("*.py")}
+
+# Each module may import those on the lines above its own.
+LAYERS = [
+    {"__init__", "models", "errors", "backoff"},
+    {"settings", "strictjson", "events", "commands"},
+    {"protocol", "database", "gateway", "guests", "origins", "pages"},
+    {"records", "messages", "exchanges"},
+    {"connections", "crt"},
+    {"broadcaster"},
+    {"publisher"},
+    {"chat"},
+    {"bootstrap"},
+]
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield node.module or ""
+            if node.module == "chalicelib":
+                yield from (f"chalicelib.{name.name}" for name in node.names)
+
+
+def importers(package: str) -> set[str]:
+    return {
+        name
+        for name, path in MODULES.items()
+        if any(found.split(".")[0] == package for found in imports(path))
+    }
+
+
+def test_every_module_has_its_layer() -> None:
+    assert set().union(*LAYERS) == set(MODULES)
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_a_module_imports_only_from_the_layers_below(module: str) -> None:
+    depth = next(n for n, layer in enumerate(LAYERS) if module in layer)
+    below = set().union(*LAYERS[:depth])
+
+    ours = {
+        name.removeprefix("chalicelib.")
+        for name in imports(MODULES[module])
+        if name.startswith("chalicelib.")
+    }
+
+    assert ours <= below
+
+
+@pytest.mark.parametrize(
+    ("package", "allowed"),
+    [
+        ("chalice", set()),
+        ("boto3", {"bootstrap"}),
+        ("botocore", {"bootstrap", "database"}),
+        ("awscrt", {"crt", "exchanges"}),
+        ("msgspec", {"commands", "events", "protocol"}),
+        ("os", set()),
+        ("localgateway", set()),
+        ("tests", set()),
+        ("bench", set()),
+    ],
+)
+def test_a_package_is_known_in_one_place(package: str, allowed: set[str]) -> None:
+    assert importers(package) <= allowed
+
+
+@pytest.mark.parametrize("package", ["random", "time"])
+def test_time_and_chance_come_in_from_bootstrap(package: str) -> None:
+    assert importers(package) <= {"bootstrap", "crt"}
+
+
+def test_only_app_py_knows_chalice() -> None:
+    assert "chalice" in set(imports(ROOT / "app.py"))
