@@ -1,0 +1,52 @@
+"""One WebSocket connection as API Gateway sees it, and the port to its socket."""
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Protocol
+
+
+class Socket(Protocol):
+    """What a shell lends the gateway for one connection.
+
+    Every method may be called from any thread, must not block and must not raise: a socket that
+    has gone ignores the call and reports its end through `Gateway.disconnected`.
+    """
+
+    def send(self, data: bytes) -> None:
+        """Queue one text message for the client."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Send what is queued, then a close frame."""
+        ...
+
+    def buffered(self) -> int:
+        """Count the bytes queued that the client has not taken yet."""
+        ...
+
+
+class State(Enum):
+    """CONNECTING while $connect runs, OPEN, then CLOSING until the socket reports its end."""
+
+    CONNECTING = auto()
+    OPEN = auto()
+    CLOSING = auto()
+
+
+@dataclass(slots=True, kw_only=True)
+class Connection:
+    """A row of the gateway's connection table; times are epoch seconds.
+
+    `close_code` and `close_reason` are set when the gateway itself ends the connection: they, not
+    what the socket reports, are what $disconnect is told.
+    """
+
+    id: str
+    source_ip: str
+    user_agent: str | None
+    connected_at: float
+    last_active_at: float
+    state: State = State.CONNECTING
+    socket: Socket | None = field(default=None, repr=False)
+    close_code: int | None = None
+    close_reason: str = ""
