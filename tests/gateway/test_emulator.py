@@ -106,7 +106,9 @@ def test_queue_stream_and_schedule_handlers_reach_the_sockets(
     def scenario(port: int) -> None:
         with chat(port) as client:
             client.send("/enqueue")
+            ends = time.monotonic() + PATIENCE
             while not wanted <= heard:
+                assert time.monotonic() < ends, f"heard only {heard}"
                 # A stream is read from the latest record on: what is written before is missed.
                 client.send("/write")
                 heard.add(str(client.recv(PATIENCE)))

@@ -183,7 +183,6 @@ def test_another_kind_of_id_is_refused_and_not_echoed(frame_id: str) -> None:
         ('[{"action":"hello"}]', "the frame must be a JSON object"),
         ("[" * 20_000, "the frame is nested too deeply"),
         ("[" * 15_000 + "]" * 15_000, "the frame is nested too deeply"),
-        ('{"a":' * 5_000, "the frame is nested too deeply"),
         (None, "the frame must be text"),
         (b"{}", "the frame must be text"),
         ({"action": "hello"}, "the frame must be text"),
