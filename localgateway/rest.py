@@ -49,6 +49,8 @@ class RestGateway(LocalGateway):
             answer = self.handle_request(method, path, {**lowered, _SOURCE_IP: source_ip}, body)
         except LocalGatewayException as error:
             return RestResponse(error.CODE, list(error.headers.items()), error.body or b"")
+        except UnicodeEncodeError:  # Chalice quotes an Authorization header, if it is ASCII
+            return RestResponse(403, [], b'{"message": "Forbidden"}')
         return RestResponse(answer["statusCode"], _headers(answer), _body(answer))
 
     def _generate_lambda_event(

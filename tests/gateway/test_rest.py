@@ -282,3 +282,9 @@ def test_chalice_s_authorizers_are_asked(
 
     assert answer.status == status
     assert answer.body.startswith(body)
+
+
+def test_an_authorization_header_that_is_not_ascii_is_403(rest: RestGateway) -> None:
+    answer = rest.respond("GET", "/unknown", [("Authorization", "grüße")], b"", "127.0.0.1")
+
+    assert (answer.status, answer.body) == (403, b'{"message": "Forbidden"}')
