@@ -112,14 +112,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _count(text: str) -> int:
     number = int(text)
-    if not 1 <= number <= 100_000:  # noqa: PLR2004
+    if not 1 <= number <= 100_000:  # noqa: PLR2004 - bounded in count
         raise argparse.ArgumentTypeError("expected 1 to 100000")
     return number
 
 
 def _seconds(text: str) -> float:
     seconds = float(text)
-    if not 0 < seconds <= 3600:  # noqa: PLR2004
+    if not 0 < seconds <= 3600:  # noqa: PLR2004 - and in time
         raise argparse.ArgumentTypeError("expected more than 0 and at most 3600")
     return seconds
 

@@ -40,8 +40,9 @@ class Broadcaster:
             for member in members or ()
             if member.connection_id != skip
         ]
-        outcomes = self._post([*also, *pushes])
-        self._prune(room, zip([*also, *pushes], outcomes, strict=True))
+        posts = [*also, *pushes]
+        outcomes = self._post(posts)
+        self._prune(room, zip(posts, outcomes, strict=True))
         return _delivery(outcomes[len(also) :], complete=members is not None)
 
     def _members(self, room: RoomName) -> list[Member] | None:

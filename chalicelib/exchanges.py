@@ -10,6 +10,7 @@ import ctypes
 import threading
 from collections import deque
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chalicelib.gateway import Outcome
@@ -237,8 +238,9 @@ def _keep_thread_state() -> None:
 
 
 def _outcome(status: int) -> Outcome:
-    if status == 410:  # noqa: PLR2004
+    if status == HTTPStatus.GONE:
         return Outcome.GONE
-    if status == 429 or status >= 500:  # noqa: PLR2004
+    if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Outcome.RETRYABLE
-    return Outcome.DELIVERED if 200 <= status < 300 else Outcome.REFUSED  # noqa: PLR2004
+    successful = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
+    return Outcome.DELIVERED if successful else Outcome.REFUSED

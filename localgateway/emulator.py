@@ -63,7 +63,7 @@ def run(options: Options) -> int:
     with ExitStack() as stack:
         listener = stack.enter_context(listen(options.host, options.port))
         engine = stack.enter_context(start_engine(options.engine))
-        api = _api(options.host, listener, config.api_gateway_stage)
+        api = _api(options.host, listener, projects.api_stage(config))
         isolate(os.environ, engine.url, api)
         if options.template is not None:
             parameters = {"Stage": config.chalice_stage, **options.parameters}
@@ -170,13 +170,13 @@ def _handlers_restored() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _api(host: str, listener: socket.socket, stage: str | None) -> Api:
+def _api(host: str, listener: socket.socket, stage: str) -> Api:
     # An address to listen on, like 0.0.0.0, is not always one to connect to.
     reachable = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host
     reachable = f"[{reachable}]" if ":" in reachable else reachable
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or REGION
     port = listener.getsockname()[1]
-    return Api(domain_name=f"{reachable}:{port}", stage=stage or "api", region=region)
+    return Api(domain_name=f"{reachable}:{port}", stage=stage, region=region)
 
 
 def _announce(

@@ -32,7 +32,7 @@ class Project:
     @property
     def api_stage(self) -> str:
         """The stage of the APIs, as in their URLs; not the same thing as the Chalice stage."""
-        return self.config.api_gateway_stage or _DEFAULT_API_STAGE
+        return api_stage(self.config)
 
 
 def configure(directory: Path, stage: str | None) -> Config:
@@ -65,6 +65,11 @@ def configure(directory: Path, stage: str | None) -> Config:
     except AttributeError as error:
         raise ProjectError(f"{directory / _CONFIG}: stages has to hold objects") from error
     return config
+
+
+def api_stage(config: Config) -> str:
+    """Return the stage that is part of the URLs of the APIs: not the Chalice stage."""
+    return config.api_gateway_stage or _DEFAULT_API_STAGE
 
 
 def load(

@@ -50,6 +50,7 @@ class Runtime:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.functions = functions
+        self._variables = {name: _variables(each) for name, each in functions.items()}
         self._region = region
         self._scope: Scope = scope or (lambda _variables: nullcontext())
         self._clock = clock
@@ -135,7 +136,7 @@ class Runtime:
 
     def _run(self, function: Function, event: Any) -> Invocation:
         started = self._clock()
-        with self._scope(self._variables(function)):
+        with self._scope(self._variables[function.name]):
             try:
                 returned = function.handler(event, self._context(function))
             except (Exception, SystemExit, CancelledError) as error:  # noqa: BLE001 - any handler's
@@ -143,19 +144,13 @@ class Runtime:
             else:
                 outcome = _serialised(returned)
         elapsed = (self._clock() - started) * 1000
-        said = outcome.error.type if outcome.error else journal.result(outcome.payload)
-        _LOG.info("%-20s %-40s %s, %.1f ms", function.name, journal.summary(event), said, elapsed)
+        if _LOG.isEnabledFor(logging.INFO):
+            what = journal.summary(event)
+            said = outcome.error.type if outcome.error else journal.result(outcome.payload)
+            _LOG.info("%-20s %-40s %s, %.1f ms", function.name, what, said, elapsed)
         if outcome.error is not None:
             _LOG.error("%s", outcome.error)
         return outcome
-
-    def _variables(self, function: Function) -> dict[str, str]:
-        return {
-            **function.environment,
-            "AWS_LAMBDA_FUNCTION_NAME": function.deployed_name,
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
-            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-        }
 
     def _context(self, function: Function) -> LambdaContext:
         context = LambdaContext(
@@ -181,3 +176,12 @@ def _function_error(error: BaseException) -> FunctionError:
     # Without the frame of this module, which is not in a stack trace of Lambda's either.
     trace = traceback.format_list(traceback.extract_tb(error.__traceback__)[1:])
     return FunctionError(type(error).__name__, str(error), trace)
+
+
+def _variables(function: Function) -> dict[str, str]:
+    return {
+        **function.environment,
+        "AWS_LAMBDA_FUNCTION_NAME": function.deployed_name,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+    }

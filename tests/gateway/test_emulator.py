@@ -254,7 +254,7 @@ def test_the_announced_address_is_one_that_clients_can_connect_to(host: str, dom
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
-        api = emulator._api(host, listener, None)
+        api = emulator._api(host, listener, "api")
 
     assert (api.domain_name, api.stage) == (f"{domain}:{port}", "api")
 
