@@ -22,13 +22,13 @@ from awscrt.io import (
     TlsContextOptions,
 )
 
-from chalicelib.exchanges import Batch, Endpoint, Exchange, Pool
+from chalicelib.exchanges import Batch, Call, Endpoint, Exchange, Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
-    from chalicelib.gateway import Outcome, Post
+    from chalicelib.gateway import Outcome, Post, Probe
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +36,11 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class CrtGateway:
-    """Posts over at most `concurrency` connections to an origin, within `timeout` seconds.
+    """Calls over at most `concurrency` connections to an origin, within `timeout` seconds.
 
     A pooled connection may have died unnoticed while the function was frozen: a request that
     fails on one before any answer is sent once more on a fresh one, so a recipient may get a
-    frame twice. Threads may share a gateway. Nothing starts before the first post.
+    frame twice. Threads may share a gateway. Nothing starts before the first call.
     """
 
     def __init__(
@@ -67,17 +67,16 @@ class CrtGateway:
 
         Without credentials nothing is sent, and everything that could be is RETRYABLE.
         """
-        deadline = time.monotonic() + self._timeout
-        endpoints = {url: self._endpoint(url) for url in {post.endpoint for post in posts}}
-        batch = Batch()
-        exchanges = [Exchange(batch, post, endpoints[post.endpoint]) for post in posts]
-        sendable = [exchange for exchange in exchanges if exchange.outcome is None]
-        if sendable and (credentials := self._credentials(deadline)):
-            batch.expect(len(sendable), _Signer(self._region, credentials).request)
-            for exchange in sendable:
-                exchange.endpoint.pool.submit(exchange)
-            batch.answered.wait(max(0.0, deadline - time.monotonic()))
-        return [exchange.conclude() for exchange in exchanges]
+        return self._carry_out(
+            [Call("POST", it.endpoint, it.connection_id, it.frame) for it in posts]
+        )
+
+    def check(self, probes: Sequence[Probe]) -> list[Outcome]:
+        """Ask for every connection; the outcomes come in the order of `probes`.
+
+        Without credentials nothing is asked, and everything that could be is RETRYABLE.
+        """
+        return self._carry_out([Call("GET", it.endpoint, it.connection_id) for it in probes])
 
     def close(self) -> None:
         """Close the idle connections; those in use close when their request ends."""
@@ -87,13 +86,26 @@ class CrtGateway:
         for pool in pools:
             pool.close()
 
+    def _carry_out(self, calls: list[Call]) -> list[Outcome]:
+        deadline = time.monotonic() + self._timeout
+        endpoints = {url: self._endpoint(url) for url in {call.endpoint for call in calls}}
+        batch = Batch()
+        exchanges = [Exchange(batch, call, endpoints[call.endpoint]) for call in calls]
+        sendable = [exchange for exchange in exchanges if exchange.outcome is None]
+        if sendable and (credentials := self._credentials(deadline)):
+            batch.expect(len(sendable), _Signer(self._region, credentials).request)
+            for exchange in sendable:
+                exchange.endpoint.pool.submit(exchange)
+            batch.answered.wait(max(0.0, deadline - time.monotonic()))
+        return [exchange.conclude() for exchange in exchanges]
+
     def _endpoint(self, url: str) -> Endpoint | None:
         with self._lock:
             if url not in self._endpoints:
                 try:
                     self._endpoints[url] = self._parse(url)
                 except ValueError:
-                    logger.exception("cannot post to endpoint %r", url)
+                    logger.exception("not an endpoint: %r", url)
                     return None
             return self._endpoints[url]
 
@@ -137,35 +149,37 @@ class CrtGateway:
             return AwsCredentialsProvider.new_static(
                 found.access_key_id, found.secret_access_key, found.session_token
             )
-        except Exception:  # whatever a provider raises, the posts can be tried again
-            logger.exception("no AWS credentials to post with")
+        except Exception:  # whatever a provider raises, the calls can be tried again
+            logger.exception("no AWS credentials to sign with")
             return None
 
 
 class _Signer:
-    """Signs for one batch: one date, and each different frame hashed once."""
+    """Signs for one batch: one date, and each different body hashed once."""
 
     def __init__(self, region: str, credentials: Any) -> None:
         self._region = region
         self._credentials = credentials
         self._configs: dict[bytes, Any] = {}
 
-    def request(self, endpoint: Endpoint, post: Post) -> HttpRequest:
-        headers = HttpHeaders([("host", endpoint.host), ("content-length", str(len(post.frame)))])
+    def request(self, endpoint: Endpoint, call: Call) -> HttpRequest:
+        headers = HttpHeaders([("host", endpoint.host)])
+        if call.method == "POST":
+            headers.add("content-length", str(len(call.body)))
         # As botocore: "=" is encoded on the wire, "@" is not, and the signature encodes all of the
         # path once more. API Gateway signs what it received, so another choice would do as well:
         # https://github.com/badslug/Paw-AWSSignature4DynamicValue/issues/23
-        path = endpoint.path + quote(post.connection_id, safe="")
-        request = HttpRequest("POST", path, headers, io.BytesIO(post.frame))
+        path = endpoint.path + quote(call.connection_id, safe="")
+        request = HttpRequest(call.method, path, headers, io.BytesIO(call.body))
         # Static credentials make signing synchronous: there is nothing to wait for.
-        return aws_sign_request(request, self._config(post.frame)).result(0)
+        return aws_sign_request(request, self._config(call.body)).result(0)
 
-    def _config(self, frame: bytes) -> Any:
-        if frame not in self._configs:
-            self._configs[frame] = AwsSigningConfig(
+    def _config(self, body: bytes) -> Any:
+        if body not in self._configs:
+            self._configs[body] = AwsSigningConfig(
                 credentials_provider=self._credentials,
                 region=self._region,
                 service="execute-api",
-                signed_body_value=sha256(frame).hexdigest(),
+                signed_body_value=sha256(body).hexdigest(),
             )
-        return self._configs[frame]
+        return self._configs[body]

@@ -21,18 +21,27 @@ if TYPE_CHECKING:
 
     from awscrt.http import HttpRequest
 
-    from chalicelib.gateway import Post
+    from chalicelib.models import ConnectionId
 
 MAX_FRAME = 128 * 1024
 _thread = threading.local()
 
 
 class Endpoint(NamedTuple):
-    """Where posts go: a pool, the Host header, and the path before the connection's id."""
+    """Where calls go: a pool, the Host header, and the path before the connection's id."""
 
     pool: Pool
     host: str
     path: str
+
+
+class Call(NamedTuple):
+    """What a post and a probe are on the wire: an HTTP method, and a body or none."""
+
+    method: str
+    endpoint: str
+    connection_id: ConnectionId
+    body: bytes = b""
 
 
 class Batch:
@@ -44,7 +53,7 @@ class Batch:
         self.sign: Any = None
         self._unanswered = 0
 
-    def expect(self, exchanges: int, sign: Callable[[Endpoint, Post], HttpRequest]) -> None:
+    def expect(self, exchanges: int, sign: Callable[[Endpoint, Call], HttpRequest]) -> None:
         """Say how many exchanges there are, and what makes their requests."""
         self._unanswered = exchanges
         self.sign = sign
@@ -57,22 +66,22 @@ class Batch:
 
 
 class Exchange:
-    """One post and its outcome, which is set once."""
+    """One call and its outcome, which is set once."""
 
-    __slots__ = ("_batch", "_post", "endpoint", "expired", "outcome", "stream")
+    __slots__ = ("_batch", "_call", "endpoint", "expired", "outcome", "stream")
 
-    def __init__(self, batch: Batch, post: Post, endpoint: Endpoint | None) -> None:
+    def __init__(self, batch: Batch, call: Call, endpoint: Endpoint | None) -> None:
         self._batch = batch
-        self._post = post
+        self._call = call
         self.endpoint: Any = endpoint  # None only in one that is refused from the start
         self.stream: Any = None
         self.expired = False
-        sendable = endpoint is not None and len(post.frame) <= MAX_FRAME
+        sendable = endpoint is not None and len(call.body) <= MAX_FRAME
         self.outcome = None if sendable else Outcome.REFUSED
 
     def request(self) -> HttpRequest:
         """Make the signed request."""
-        return self._batch.sign(self.endpoint, self._post)
+        return self._batch.sign(self.endpoint, self._call)
 
     def settle(self, outcome: Outcome) -> None:
         """Set the outcome, if there is none yet."""

@@ -1,4 +1,4 @@
-"""The port to the connections: how frames reach clients, whatever carries them."""
+"""The port to the connections: how frames reach clients, and who is still there."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from chalicelib.models import ConnectionId
 
 
 class Outcome(Enum):
-    """What became of one post."""
+    """What became of one post, or what one probe found; the last two tell a probe nothing."""
 
-    DELIVERED = "delivered"  # accepted by API Gateway, which does not mean read by a person
+    DELIVERED = "delivered"  # accepted by API Gateway, not read by a person; to a probe: open
     GONE = "gone"  # the connection is over for good, or its $connect has not finished yet
     RETRYABLE = "retryable"  # throttled, a fault of the service, or out of time
-    REFUSED = "refused"  # this frame will never be accepted: too large, forbidden, malformed
+    REFUSED = "refused"  # will never be accepted: too large, forbidden, malformed
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,16 @@ class Post:
     frame: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The question whether one connection is still open; `endpoint` is as in Post."""
+
+    endpoint: str
+    connection_id: ConnectionId
+
+
 class ConnectionsGateway(Protocol):
-    """Posts frames to connections.
+    """Posts frames to connections, and asks for them.
 
     See https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html
     """
@@ -38,5 +46,14 @@ class ConnectionsGateway(Protocol):
         One recipient never delays or fails another. A recipient's fault is an outcome and never
         an exception. Returns within the gateway's deadline; what is not done by then is RETRYABLE.
         Frames in one call for the same connection may arrive in any order.
+        """
+        ...
+
+    def check(self, probes: Sequence[Probe]) -> list[Outcome]:
+        """Ask for each connection whether it is open, many at the same time; answer in order.
+
+        DELIVERED: open. GONE: over for good, or its $connect has not finished yet. RETRYABLE and
+        REFUSED: not known. The guarantees are those of `post`. No frame is sent: the
+        client sees nothing of it, and API Gateway's idle timeout is not put off.
         """
         ...

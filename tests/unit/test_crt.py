@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from chalicelib import crt, exchanges
 from chalicelib.crt import CrtGateway
 from chalicelib.exchanges import MAX_FRAME
-from chalicelib.gateway import Outcome, Post
+from chalicelib.gateway import Outcome, Post, Probe
 from chalicelib.models import ConnectionId
 
 DELIVERED, GONE = Outcome.DELIVERED, Outcome.GONE
@@ -44,6 +44,7 @@ PATIENCE = 20.0
 class Request:
     """One request as it came over the wire."""
 
+    method: str
     target: str
     headers: dict[str, str]
     body: bytes
@@ -160,8 +161,10 @@ class Server:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         first, *lines = head.rstrip().split("\r\n")
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
-        body = await reader.readexactly(int(headers["content-length"]))
-        return Request(first.split(" ")[1], headers, body, count)
+        method, target, _ = first.split(" ")
+        # Only a GET may leave it out: without one, the rest of a POST would look like a request.
+        length = headers["content-length"] if method == "POST" else "0"
+        return Request(method, target, headers, await reader.readexactly(int(length)), count)
 
     async def _answer(
         self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -248,6 +251,10 @@ def to(endpoint: str, *ids: str, frame: bytes = b"{}") -> list[Post]:
     return [Post(endpoint, ConnectionId(each), frame) for each in ids]
 
 
+def of(endpoint: str, *ids: str) -> list[Probe]:
+    return [Probe(endpoint, ConnectionId(each)) for each in ids]
+
+
 @pytest.mark.parametrize(
     ("connection_id", "outcome"),
     [
@@ -276,8 +283,48 @@ def test_each_answer_has_its_outcome(
     assert len(server.requests) == 1
 
 
-def test_no_posts_have_no_outcomes_and_start_nothing(gateway: Callable[..., CrtGateway]) -> None:
-    assert gateway().post([]) == []
+@pytest.mark.parametrize(
+    ("connection_id", "outcome"),
+    [
+        ("200", DELIVERED),
+        ("closing", DELIVERED),
+        ("short", DELIVERED),
+        ("410", GONE),
+        ("302", REFUSED),
+        ("400", REFUSED),
+        ("403", REFUSED),
+        ("404", REFUSED),
+        ("429", RETRYABLE),
+        ("500", RETRYABLE),
+        ("reset", RETRYABLE),
+        ("garbage", RETRYABLE),
+    ],
+)
+def test_each_answer_to_a_probe_has_its_outcome(
+    server: Server, gateway: Callable[..., CrtGateway], connection_id: str, outcome: Outcome
+) -> None:
+    assert gateway().check(of(server.endpoint, connection_id)) == [outcome]
+
+    assert len(server.requests) == 1
+
+
+def test_a_probe_is_a_get_that_sends_nothing(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    gateway().check(of(server.endpoint, "200-g="))
+
+    [sent] = server.requests
+    assert (sent.method, sent.target) == ("GET", "/api/@connections/200-g%3D")
+    assert {"content-length", "transfer-encoding"}.isdisjoint(sent.headers)
+
+
+def test_nothing_to_do_has_no_outcomes_and_starts_nothing(
+    gateway: Callable[..., CrtGateway],
+) -> None:
+    idle = gateway()
+
+    assert (idle.post([]), idle.check([])) == ([], [])
+    assert idle._bootstrap is None
 
 
 def test_outcomes_come_in_the_order_of_the_posts(
@@ -286,6 +333,16 @@ def test_outcomes_come_in_the_order_of_the_posts(
     cycle = [("200", DELIVERED), ("410", GONE), ("reset", RETRYABLE), ("403", REFUSED)]
 
     outcomes = gateway(concurrency=5).post(to(server.endpoint, *[key for key, _ in cycle * 30]))
+
+    assert outcomes == [outcome for _, outcome in cycle * 30]
+
+
+def test_outcomes_come_in_the_order_of_the_probes(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    cycle = [("200", DELIVERED), ("410", GONE), ("reset", RETRYABLE), ("403", REFUSED)]
+
+    outcomes = gateway(concurrency=5).check(of(server.endpoint, *[key for key, _ in cycle * 30]))
 
     assert outcomes == [outcome for _, outcome in cycle * 30]
 
@@ -315,6 +372,7 @@ def test_what_is_no_endpoint_is_refused_and_the_others_go_out(
     server: Server, gateway: Callable[..., CrtGateway], url: str
 ) -> None:
     assert gateway().post(to(url, "200") + to(server.endpoint, "200")) == [REFUSED, DELIVERED]
+    assert gateway().check(of(url, "200") + of(server.endpoint, "200")) == [REFUSED, DELIVERED]
 
 
 def test_connections_are_reused_and_never_more_than_the_bound(
@@ -328,6 +386,19 @@ def test_connections_are_reused_and_never_more_than_the_bound(
         assert poster.post(to(server.endpoint, *ids)) == [DELIVERED] * 12
 
         assert (server.peak, server.connections) == (4, 4)
+
+
+def test_posts_and_probes_share_connections(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    both = gateway(concurrency=1)
+
+    both.check(of(server.endpoint, "200"))
+    both.post(to(server.endpoint, "200", frame=b"not of the probe"))
+    both.check(of(server.endpoint, "410"))
+
+    assert server.connections == 1
+    assert [request.method for request in server.requests] == ["GET", "POST", "GET"]
 
 
 def test_one_origin_has_one_pool_whatever_the_stage(
@@ -355,6 +426,19 @@ def test_who_never_answers_delays_nobody_else_and_loses_its_connection(
     assert time.monotonic() - started < PATIENCE / 2
     server.wait_for(lambda it: it.disconnections == 1)
     assert poster.post(to(server.endpoint, "200")) == [DELIVERED]
+
+
+def test_a_probe_without_an_answer_is_retryable_and_delays_no_other(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    prober = gateway(concurrency=2, timeout=1.0)
+    started = time.monotonic()
+
+    outcomes = prober.check(of(server.endpoint, "200", "hang", *["410"] * 20))
+
+    assert outcomes == [DELIVERED, RETRYABLE] + [GONE] * 20
+    assert time.monotonic() - started < PATIENCE / 2
+    server.wait_for(lambda it: it.disconnections == 1)
 
 
 def test_posts_that_never_got_a_connection_are_retryable_and_not_sent_later(
@@ -400,6 +484,18 @@ def test_a_dead_pooled_connection_is_replaced_and_the_post_sent_once_more(
 
     assert poster.post(to(server.endpoint, "once-a")) == [DELIVERED]
     assert poster.post(to(server.endpoint, "once-b")) == [DELIVERED]
+
+    sent = [(request.connection_id, request.on_connection) for request in server.requests]
+    assert sent == [("once-a", 0), ("once-b", 1), ("once-b", 0)]
+
+
+def test_a_probe_on_a_dead_pooled_connection_is_sent_once_more(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    prober = gateway(concurrency=1)
+
+    assert prober.check(of(server.endpoint, "once-a")) == [DELIVERED]
+    assert prober.check(of(server.endpoint, "once-b")) == [DELIVERED]
 
     sent = [(request.connection_id, request.on_connection) for request in server.requests]
     assert sent == [("once-a", 0), ("once-b", 1), ("once-b", 0)]
@@ -505,19 +601,23 @@ def test_the_signature_is_the_one_botocore_computes(
 ) -> None:
     provider = AwsCredentialsProvider.new_static("AKIDEXAMPLE", "secret", token)
     frame = '{"message":"grüße"}'.encode()
+    signing = gateway(credentials_provider=provider)
 
-    gateway(credentials_provider=provider).post(to(server.endpoint, connection_id, frame=frame))
+    signing.post(to(server.endpoint, connection_id, frame=frame))
+    signing.check(of(server.endpoint, connection_id))
 
-    [sent] = server.requests
-    assert sent.headers.get("x-amz-security-token") == token
-    assert sent.headers["authorization"].endswith(f"Signature={botocore_signature(sent, server)}")
+    assert [sent.method for sent in server.requests] == ["POST", "GET"]
+    for sent in server.requests:
+        signature = botocore_signature(sent, server)
+        assert sent.headers.get("x-amz-security-token") == token
+        assert sent.headers["authorization"].endswith(f"Signature={signature}")
 
 
 def botocore_signature(sent: Request, server: Server) -> str:
     auth = SigV4Auth(Credentials("AKIDEXAMPLE", "secret"), "execute-api", "eu-west-1")
     headers = {name: value for name, value in sent.headers.items() if name != "authorization"}
     url = f"http://127.0.0.1:{server.port}{sent.target}"
-    request = AWSRequest("POST", url, headers, sent.body)
+    request = AWSRequest(sent.method, url, headers, sent.body)
     request.context["timestamp"] = sent.headers["x-amz-date"]
     to_sign = auth.string_to_sign(request, auth.canonical_request(request))
     return str(auth.signature(to_sign, request))
@@ -542,10 +642,14 @@ def test_the_path_is_the_one_botocore_sends(
     client.meta.events.register("before-send", capture)
     with contextlib.suppress(Exception):
         client.post_to_connection(ConnectionId="200-K_g=", Data=b"{}")
+    with contextlib.suppress(Exception):
+        client.get_connection(ConnectionId="200-K_g=")
 
     gateway().post(to(server.endpoint, "200-K_g="))
+    gateway().check(of(server.endpoint, "200-K_g="))
 
-    assert server.endpoint.removesuffix("/api") + server.requests[0].target == sent[0]
+    origin = server.endpoint.removesuffix("/api")
+    assert [origin + request.target for request in server.requests] == sent
 
 
 def test_credentials_come_from_the_environment(
@@ -601,6 +705,7 @@ def test_without_credentials_nothing_is_sent_and_all_can_be_retried(
     large = to(server.endpoint, "200", frame=b"x" * (MAX_FRAME + 1))
 
     assert poster.post(to(server.endpoint, "200") + large) == [RETRYABLE, REFUSED]
+    assert poster.check(of(server.endpoint, "200")) == [RETRYABLE]
 
     assert server.connections == 0
 
@@ -677,7 +782,7 @@ def one_exchange() -> exchanges.Exchange:
     batch.expect(1, crt._Signer("eu-west-1", provider).request)
     pool: Any = None
     endpoint = exchanges.Endpoint(pool, "host", "/")
-    return exchanges.Exchange(batch, Post("", ConnectionId("a"), b""), endpoint)
+    return exchanges.Exchange(batch, exchanges.Call("POST", "", ConnectionId("a")), endpoint)
 
 
 def test_a_connection_that_comes_after_the_deadline_is_kept_for_the_next_post() -> None:
