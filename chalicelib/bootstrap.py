@@ -8,14 +8,19 @@ from typing import Any
 from boto3.session import Session
 from botocore.config import Config
 
+from chalicelib.actions import Actions
 from chalicelib.backoff import Backoff
 from chalicelib.broadcaster import Broadcaster
 from chalicelib.chat import ChatService
 from chalicelib.connections import ConnectionRepository
+from chalicelib.courier import Courier
 from chalicelib.crt import CrtGateway
 from chalicelib.database import Database
+from chalicelib.directory import Directory
 from chalicelib.gateway import ConnectionsGateway
+from chalicelib.memberships import MembershipRepository
 from chalicelib.messages import MessageLog
+from chalicelib.presence import Presence
 from chalicelib.publisher import Publisher
 from chalicelib.settings import Settings
 
@@ -58,13 +63,42 @@ def build(
         table=settings.messages_table,
         clock=clock,
         idempotency_ttl=settings.idempotency_ttl,
+        retention=settings.retention,
+        max_reactions=settings.max_reactions,
     )
-    broadcaster = Broadcaster(connections, gateway)
-    return ChatService(
+    memberships = MembershipRepository(
+        database,
+        table=settings.memberships_table,
+        clock=clock,
+        guest_ttl=settings.guest_membership_ttl,
+    )
+    courier = Courier(connections, gateway)
+    presence = Presence(
+        connections,
+        courier,
+        gateway,
+        clock=clock,
+        limit=settings.presence_list_limit,
+        lease=settings.lease,
+    )
+    broadcaster = Broadcaster(connections, courier, presence)
+    publisher = Publisher(log, memberships, broadcaster, max_length=settings.max_message_length)
+    actions = Actions(
         settings=settings,
         connections=connections,
         log=log,
-        publisher=Publisher(log, broadcaster, max_length=settings.max_message_length),
+        publisher=publisher,
+        broadcaster=broadcaster,
+        presence=presence,
+        directory=Directory(memberships, log),
+        clock=clock,
+    )
+    return ChatService(
+        settings=settings,
+        connections=connections,
+        actions=actions,
+        presence=presence,
+        publisher=publisher,
         gateway=gateway,
         clock=clock,
         random=random,

@@ -5,20 +5,23 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from chalicelib.connections import ConnectionRepository
-from chalicelib.gateway import ConnectionsGateway, Outcome, Post
-from chalicelib.models import ConnectionId, Delivery, Member, RoomName
+from chalicelib.courier import Courier, Push
+from chalicelib.gateway import Outcome, Post
+from chalicelib.models import ConnectionId, Delivery, RoomName, channels
+from chalicelib.presence import Presence
 
 logger = logging.getLogger(__name__)
-# A removal takes a few milliseconds: one broadcast must not spend its time on thousands.
-_PRUNE_LIMIT = 1000
 
 
 class Broadcaster:
-    """Pushes frames to the connections of a room and removes those that turn out to be gone."""
+    """Pushes frames to all connections of a room."""
 
-    def __init__(self, connections: ConnectionRepository, gateway: ConnectionsGateway) -> None:
+    def __init__(
+        self, connections: ConnectionRepository, courier: Courier, presence: Presence
+    ) -> None:
         self._connections = connections
-        self._gateway = gateway
+        self._courier = courier
+        self._presence = presence
 
     def broadcast(
         self,
@@ -32,43 +35,25 @@ class Broadcaster:
 
         Never raises: what is broadcast is durable by then, and its author must not be told to say
         it again. What goes wrong is counted and logged. `also` (the author's own answer) is posted
-        even when the room cannot be read, and not counted.
+        even when the room cannot be read, and not counted. Connections that turn out to be gone
+        are removed, and the others told who left by that.
         """
-        members = self._members(room)
-        pushes = [
-            Post(member.endpoint, member.connection_id, frame)
-            for member in members or ()
-            if member.connection_id != skip
-        ]
-        posts = [*also, *pushes]
-        outcomes = self._post(posts)
-        self._prune(room, zip(posts, outcomes, strict=True))
-        return _delivery(outcomes[len(also) :], complete=members is not None)
+        pushes = self._pushes(room, frame)
+        wanted = [push for push in pushes or () if push.member.connection_id != skip]
+        receipt = self._courier.deliver(wanted, also=also)
+        self._presence.left(receipt.departures)
+        return _delivery(receipt.outcomes, complete=pushes is not None)
 
-    def _members(self, room: RoomName) -> list[Member] | None:
+    def _pushes(self, room: RoomName, frame: bytes) -> list[Push] | None:
         try:
-            return list(self._connections.members(room))
+            return [
+                Push(channel, member, frame)
+                for channel in channels(room)
+                for member in self._connections.members(channel)
+            ]
         except Exception:
             logger.exception("the members of %s could not be read: nobody was sent the frame", room)
             return None
-
-    def _post(self, posts: Sequence[Post]) -> list[Outcome]:
-        try:
-            return self._gateway.post(posts)
-        except Exception:
-            logger.exception("%d frames could not be posted", len(posts))
-            return [Outcome.RETRYABLE] * len(posts)
-
-    def _prune(self, room: RoomName, results: Iterable[tuple[Post, Outcome]]) -> None:
-        gone = [post.connection_id for post, outcome in results if outcome is Outcome.GONE]
-        if not gone:
-            return
-        try:
-            self._connections.prune(room, gone[:_PRUNE_LIMIT])
-        except Exception:
-            logger.exception(
-                "%d connections of %s that are gone could not be removed", len(gone), room
-            )
 
 
 def _delivery(outcomes: Iterable[Outcome], *, complete: bool) -> Delivery:

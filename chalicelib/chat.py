@@ -5,33 +5,16 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from chalicelib.commands import (
-    Command,
-    Hello,
-    Ping,
-    Presence,
-    SendMessage,
-    Subscribe,
-    Unsubscribe,
-)
+from chalicelib.actions import Actions
+from chalicelib.commands import Command
 from chalicelib.connections import ConnectionRepository, NameTakenError
-from chalicelib.errors import BadRequest, ChatError, Internal, Unauthorized, Unavailable
-from chalicelib.events import (
-    Ack,
-    Event,
-    Failure,
-    Pong,
-    PresenceAck,
-    SentAck,
-    SubscribedAck,
-    Welcome,
-    given,
-)
+from chalicelib.errors import ChatError, Internal, Unauthorized, Unavailable
+from chalicelib.events import Event, Failure
 from chalicelib.gateway import ConnectionsGateway, Outcome, Post
-from chalicelib.guests import candidates, requested_name
-from chalicelib.messages import MessageLog, iso
-from chalicelib.models import Appended, Message, RoomName, Session, UserName, personal_room
+from chalicelib.guests import candidates, requested_key, requested_name
+from chalicelib.models import RoomName, Session, UserName, personal_room
 from chalicelib.origins import Origin
+from chalicelib.presence import Presence
 from chalicelib.protocol import decode, encode
 from chalicelib.publisher import Publisher
 from chalicelib.settings import Settings
@@ -41,14 +24,15 @@ _T = TypeVar("_T")
 
 
 class ChatService:
-    """The use cases, one method for each trigger; none of them ever raises."""
+    """What API Gateway and back ends trigger, one method each; none of them ever raises."""
 
     def __init__(
         self,
         *,
         settings: Settings,
         connections: ConnectionRepository,
-        log: MessageLog,
+        actions: Actions,
+        presence: Presence,
         publisher: Publisher,
         gateway: ConnectionsGateway,
         clock: Callable[[], float],
@@ -56,19 +40,12 @@ class ChatService:
     ) -> None:
         self._settings = settings
         self._connections = connections
-        self._log = log
+        self._actions = actions
+        self._presence = presence
         self._publisher = publisher
         self._gateway = gateway
         self._clock = clock
         self._random = random
-        self._use_cases: dict[type[Command], Callable[[Session, Any], Event | None]] = {
-            Hello: self._hello,
-            Ping: self._ping,
-            SendMessage: self._send,
-            Subscribe: self._subscribe,
-            Unsubscribe: self._unsubscribe,
-            Presence: self._presence,
-        }
 
     def connect(self, event: Mapping[str, Any]) -> dict[str, int]:
         """Register a connection; the status decides whether API Gateway lets it in.
@@ -86,7 +63,7 @@ class ChatService:
     def disconnect(self, event: Mapping[str, Any]) -> None:
         """Remove the connection and all its subscriptions.
 
-        API Gateway does not promise this event; what stays is pruned by the next push, or expires.
+        API Gateway does not promise this event; see Presence for what stays without it.
         """
         _attempt(partial(self._remove, event))
 
@@ -102,12 +79,15 @@ class ChatService:
         if not self._settings.guests:
             raise Unauthorized(reason="guests are not let in here")
         origin = Origin.of(event, self._settings)
-        wanted = requested_name((event.get("queryStringParameters") or {}).get("name"))
+        query = event.get("queryStringParameters") or {}
+        wanted, key = requested_name(query.get("name")), requested_key(query.get("key"))
         for name in candidates(wanted, self._random):
+            session = self._guest_session(origin, name)
             try:
-                return self._connections.add(self._guest_session(origin, name))
+                self._connections.add(session, key=key)
             except NameTakenError:
                 continue
+            return self._presence.joined(session, session.public_rooms)
         raise Unavailable(service="the choice of a free name")
 
     def _guest_session(self, origin: Origin, name: UserName) -> Session:
@@ -126,14 +106,16 @@ class ChatService:
         )
 
     def _remove(self, event: Mapping[str, Any]) -> None:
-        self._connections.remove(Origin.of(event, self._settings).connection_id)
+        origin = Origin.of(event, self._settings)
+        self._presence.left(self._connections.remove(origin.connection_id))
 
     def _receive(self, event: Mapping[str, Any]) -> None:
         origin = Origin.of(event, self._settings)
         answer = self._answer(origin, event.get("body"))
         if answer is None:
             return
-        outcome = self._gateway.post([_post(origin, answer)])[0]
+        post = Post(origin.endpoint, origin.connection_id, encode(answer))
+        outcome = self._gateway.post([post])[0]
         # A client that has gone needs no answer, and its $disconnect is on the way.
         if outcome in {Outcome.RETRYABLE, Outcome.REFUSED}:
             logger.warning("an answer to %s was lost: %s", origin.connection_id, outcome.value)
@@ -149,82 +131,8 @@ class ChatService:
         return answer
 
     def _perform(self, origin: Origin, command: Command) -> Event | None:
-        session = self._connections.session(origin.connection_id)
-        if session is None:
-            raise Unauthorized
-        return self._use_cases[type(command)](session, command)
-
-    def _hello(self, session: Session, command: Hello) -> Event:
-        now = self._clock()
-        age_ms = round((now - session.connected_at) * 1000)
-        return Welcome(
-            id=given(command.id),
-            connection_id=session.connection_id,
-            user=session.user,
-            rooms=session.public_rooms,
-            server_time=iso(now),
-            heartbeat_ms=self._settings.heartbeat_ms,
-            reconnect_after_ms=max(0, self._settings.reconnect_after_ms - age_ms),
-        )
-
-    def _ping(self, _: Session, command: Ping) -> Event:
-        rooms = {room: self._log.last(room) for room in command.rooms}
-        return Pong(id=given(command.id), rooms=rooms)
-
-    def _send(self, session: Session, command: SendMessage) -> Event | None:
-        room = command.room or RoomName(self._settings.lobby)
-        if not room:
-            raise BadRequest(field="room", problem="is missing, and there is no lobby")
-        message = Message(room, session.user, command.message, command.cid)
-        appended = self._publisher.append(message)
-        ack = _sent(command, appended)
-        if appended.duplicate:
-            return ack
-        # In one batch, so that the sender does not wait for the room nor the room for the sender.
-        also = [] if ack is None else [_post(session, ack)]
-        self._publisher.push(message, appended, skip=session.connection_id, also=also)
-        return None
-
-    def _subscribe(self, session: Session, command: Subscribe) -> Event | None:
-        self._connections.subscribe(session, command.room)
-        if command.id is None:
-            return None
-        # Read after the write: what is appended later finds the subscription and is pushed.
-        seq = self._log.last(command.room)
-        return SubscribedAck(id=command.id, action=command.action, room=command.room, seq=seq)
-
-    def _unsubscribe(self, session: Session, command: Unsubscribe) -> Event | None:
-        self._connections.unsubscribe(session, command.room)
-        if command.id is None:
-            return None
-        return Ack(id=command.id, action=command.action, room=command.room)
-
-    def _presence(self, _: Session, command: Presence) -> Event:
-        users = self._connections.users(command.room)
-        return PresenceAck(
-            id=given(command.id),
-            action=command.action,
-            room=command.room,
-            users=users if len(users) <= self._settings.presence_list_limit else [],
-            count=len(users),
-        )
-
-
-def _sent(command: SendMessage, appended: Appended) -> Event | None:
-    if command.id is None:
-        return None
-    return SentAck(
-        id=command.id,
-        action=command.action,
-        room=appended.room,
-        seq=appended.seq,
-        at=appended.at,
-        duplicate=appended.duplicate,
-    )
-
-
-def _post(to: Origin | Session, event: Event) -> Post:
-    return Post(to.endpoint, to.connection_id, encode(event))
+        session = self._connections.touch(origin.connection_id)
+        return self._actions.perform(session, command)
 
 
 def _attempt(use_case: Callable[[], _T]) -> _T | ChatError:

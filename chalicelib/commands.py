@@ -1,6 +1,7 @@
 """What clients ask for: one type for each action of the protocol, each field checked."""
 
-from typing import Annotated, ClassVar
+import unicodedata
+from typing import Annotated
 
 from msgspec import Meta, Struct, json
 
@@ -18,34 +19,58 @@ from chalicelib.models import (
 )
 
 # What is left of a frame of 32 KB is for the rest of a push: 768 bytes, of which the longest names
-# (room 64, user 32, cid 64 characters of at most 4 bytes) and the fixed text take less than 600.
+# (room 68, user 32, cid 64 characters of at most 4 bytes) and the fixed text take less than 600.
 MAX_MESSAGE_BYTES = 32_000
+HISTORY_LIMIT = 100
+MAX_EMOJI_LENGTH = 16
+
+_USER = USER_PATTERN.removeprefix("^").removesuffix(r"\Z")
+# A room that clients may name: a public one, or the direct messages of two people.
+_ANY_ROOM = rf"{ROOM_PATTERN}|^dm:{_USER}:{_USER}\Z"
+_SEQ_RULE = "must be a seq, an integer from 1 to 2**53"
 
 RULES = {
-    "room": ROOM_RULE,
+    "room": f"{ROOM_RULE}; or dm:<user>:<user>, the names in order",
     "user": USER_RULE,
+    "to": USER_RULE,
     "message": "must be a string of at least 1 character",
     "cid": "must be a string of 1 to 64 printable characters",
+    "emoji": f"must be 1 to {MAX_EMOJI_LENGTH} characters, none of them a letter, a space or a "
+    "control character",
+    "remove": "must be true or false",
+    "target": _SEQ_RULE,
+    "seq": _SEQ_RULE,
+    "before": _SEQ_RULE,
+    "limit": f"must be an integer from 1 to {HISTORY_LIMIT}",
     "rooms": "must be an object of at most 10 entries: the name of a room and the last seq seen, "
     "an integer from 0 to 2**53",
 }
+# The name of a field can mean two things.
+_OTHER_RULES = {
+    ("subscribe", "after"): "must be the last seq seen, an integer from 0 to 2**53",
+    ("rooms", "after"): "must be the name of a room",
+    ("publish", "room"): ROOM_RULE,
+}
 
-_Room = Annotated[RoomName, Meta(pattern=ROOM_PATTERN)]
+_Room = Annotated[RoomName, Meta(pattern=_ANY_ROOM)]
+_PublicRoom = Annotated[RoomName, Meta(pattern=ROOM_PATTERN)]
 _User = Annotated[UserName, Meta(pattern=USER_PATTERN)]
 _Cid = Annotated[str, Meta(min_length=1, max_length=64)]
 _Message = Annotated[str, Meta(min_length=1)]
+_Emoji = Annotated[str, Meta(min_length=1, max_length=MAX_EMOJI_LENGTH)]
+_Seq = Annotated[int, Meta(ge=1, le=LARGEST_INTEGER)]
 _Position = Annotated[int, Meta(ge=0, le=LARGEST_INTEGER)]
 
 
-class Command(Struct, tag_field="action", frozen=True, kw_only=True):
-    """A request of a client; fields that it does not have are ignored.
+def rule(action: object, field: str) -> str:
+    """Say in words what a field must be; `action` is what the frame says of itself."""
+    return _OTHER_RULES.get((str(action), field)) or RULES.get(field, "is wrong")
 
-    `unsupported` are the fields of the protocol that this version lacks. To ignore those would do
-    something else than was asked for (without `to`, a private message would be public).
-    """
+
+class Command(Struct, tag_field="action", frozen=True, kw_only=True):
+    """A request of a client; fields that it does not have are ignored."""
 
     id: FrameId | None = None
-    unsupported: ClassVar[tuple[str, ...]] = ()
 
     @property
     def action(self) -> str:
@@ -64,27 +89,82 @@ class Ping(Command, tag="ping", frozen=True, kw_only=True):
 
 
 class SendMessage(Command, tag="sendmessage", frozen=True, kw_only=True):
-    """Say this in the room (without one, the lobby)."""
+    """Say this in the room, or to one person (without either, in the lobby)."""
 
     message: _Message
     room: _Room | None = None
+    to: _User | None = None
     cid: _Cid | None = None
-    unsupported = ("to",)
+
+    def __post_init__(self) -> None:
+        _check_message(self.message)
+        _check_cid(self.cid)
+        if self.room is not None and self.to is not None:
+            raise BadRequest(field="to", problem="cannot be given together with room")
+
+
+class EditMessage(Command, tag="editmessage", frozen=True, kw_only=True):
+    """Replace the text of my message."""
+
+    room: _Room
+    target: _Seq
+    message: _Message
+    cid: _Cid | None = None
 
     def __post_init__(self) -> None:
         _check_message(self.message)
         _check_cid(self.cid)
 
 
-class Subscribe(Command, tag="subscribe", frozen=True, kw_only=True):
-    """Push me what is said in the room from now on."""
+class DeleteMessage(Command, tag="deletemessage", frozen=True, kw_only=True):
+    """Erase the text of my message."""
 
     room: _Room
-    unsupported = ("after",)
+    target: _Seq
+    cid: _Cid | None = None
+
+    def __post_init__(self) -> None:
+        _check_cid(self.cid)
+
+
+class React(Command, tag="react", frozen=True, kw_only=True):
+    """Put this emoji to a message, or take mine away again."""
+
+    room: _Room
+    target: _Seq
+    emoji: _Emoji
+    remove: bool = False
+    cid: _Cid | None = None
+
+    def __post_init__(self) -> None:
+        if not all(map(_belongs_to_emoji, self.emoji)):
+            raise BadRequest(field="emoji", problem=RULES["emoji"])
+        _check_cid(self.cid)
+
+
+class Subscribe(Command, tag="subscribe", frozen=True, kw_only=True):
+    """Push me what is said in the room from now on, and tell me what came after this seq."""
+
+    room: _Room
+    after: _Position | None = None
 
 
 class Unsubscribe(Command, tag="unsubscribe", frozen=True, kw_only=True):
     """Stop that."""
+
+    room: _Room
+
+
+class History(Command, tag="history", frozen=True, kw_only=True):
+    """What was said before this seq (without one, last)?"""
+
+    room: _Room
+    before: _Seq | None = None
+    limit: Annotated[int, Meta(ge=1, le=HISTORY_LIMIT)] = 50
+
+
+class Typing(Command, tag="typing", frozen=True, kw_only=True):
+    """I am writing something."""
 
     room: _Room
 
@@ -95,10 +175,23 @@ class Presence(Command, tag="presence", frozen=True, kw_only=True):
     room: _Room
 
 
+class Read(Command, tag="read", frozen=True, kw_only=True):
+    """I have read the room up to this seq."""
+
+    room: _Room
+    seq: _Seq
+
+
+class Rooms(Command, tag="rooms", frozen=True, kw_only=True):
+    """Which rooms have I joined, and what is unread (from the room after this one on)?"""
+
+    after: _Room | None = None
+
+
 class Publication(Struct, frozen=True, kw_only=True):
     """What a back end publishes to a room by invoking the function."""
 
-    room: _Room
+    room: _PublicRoom
     message: _Message
     user: _User = SYSTEM_USER
     cid: _Cid | None = None
@@ -110,7 +203,21 @@ class Publication(Struct, frozen=True, kw_only=True):
 
 COMMANDS: dict[str, type[Command]] = {
     str(command.__struct_config__.tag): command
-    for command in (Hello, Ping, SendMessage, Subscribe, Unsubscribe, Presence)
+    for command in (
+        Hello,
+        Ping,
+        SendMessage,
+        EditMessage,
+        DeleteMessage,
+        React,
+        Subscribe,
+        Unsubscribe,
+        History,
+        Typing,
+        Presence,
+        Read,
+        Rooms,
+    )
 }
 
 
@@ -127,3 +234,19 @@ def _check_message(message: str) -> None:
 def _check_cid(cid: str | None) -> None:
     if cid is not None and not cid.isprintable():
         raise BadRequest(field="cid", problem=RULES["cid"])
+
+
+# What emoji have of invisible characters: joiners, and tags (the flags of regions); and one
+# is a letter.
+# https://www.unicode.org/reports/tr51/#Definitions
+_JOINER = "\u200d"
+_INFORMATION = "\u2139"
+_TAGS = range(0xE0020, 0xE0080)
+_NEWER_THAN_PYTHON = range(0x1F000, 0x1FB00)
+
+
+def _belongs_to_emoji(character: str) -> bool:
+    kind, point = unicodedata.category(character)[0], ord(character)
+    if kind == "C":
+        return character == _JOINER or point in _TAGS or point in _NEWER_THAN_PYTHON
+    return character == _INFORMATION or kind not in {"L", "Z"}

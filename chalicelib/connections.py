@@ -1,11 +1,11 @@
 """The registry of connections: who is connected, and to which rooms each is subscribed."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from chalicelib.database import ConditionError, Database, Item, number, string, strings
 from chalicelib.errors import TooManySubscriptions, Unauthorized
-from chalicelib.models import ConnectionId, Member, RoomName, Session, UserName
+from chalicelib.models import ConnectionId, Departure, Member, RoomName, Session
 from chalicelib.records import (
     Key,
     claim_key,
@@ -35,7 +35,8 @@ class ConnectionRepository:
 
     - `conn#<id>`, `conn`: a connection, with the set of its rooms.
     - `room#<room>`, `<id>`: a subscription; fan-out reads the partition.
-    - `user#<name>`, `guest`: a guest's claim to a name.
+    - `user#<name>`, `guest`: a guest's claim to a name. With a key it belongs to whoever knows the
+      key, for as long as a connection may last; without, to one connection.
 
     A subscription is only ever written together with its connection, in a transaction that fails
     when the connection is not there: none appears after the connection was removed. All reads are
@@ -56,25 +57,46 @@ class ConnectionRepository:
         self._clock = clock
         self._max_subscriptions = max_subscriptions
 
-    def add(self, session: Session) -> None:
+    def add(self, session: Session, *, key: str | None = None) -> None:
         """Register a connection and subscribe it to the rooms of `session`, all or nothing.
 
+        Args:
+            session: The connection.
+            key: The digest by which a guest is known again: the same one on each of their
+                connections.
+
         Raises:
-            NameTakenError: it is a guest's, and another live guest has the name.
+            NameTakenError: it is a guest's, and another guest has the name.
         """
         writes = [self._put(connection_item(session))]
-        writes += [self._put(subscription_item(session, room)) for room in sorted(session.rooms)]
+        writes += [
+            self._put(subscription_item(session, room, session.connected_at))
+            for room in sorted(session.rooms)
+        ]
         if session.guest:
-            writes.append(self._claim(session))
+            writes.append(self._claim(session, key))
         try:
             self._database.transact_until_done(writes)
         except ConditionError as error:
             raise NameTakenError(session.user) from error
 
-    def session(self, connection_id: ConnectionId) -> Session | None:
-        """Return the live session of a connection."""
-        item = self._database.get(self._table, item_key(connection_key(connection_id)))
-        return session_of(item) if item and self._alive(item) else None
+    def touch(self, connection_id: ConnectionId) -> Session:
+        """Return the session of a connection, and note that it was heard of.
+
+        Raises:
+            Unauthorized: there is none, or it has expired.
+        """
+        try:
+            item = self._database.update(
+                self._table,
+                item_key(connection_key(connection_id)),
+                UpdateExpression="SET seen_at = :now",
+                ConditionExpression="attribute_exists(pk) AND expires_at > :now",
+                ExpressionAttributeValues={":now": self._now()},
+            )
+        except ConditionError as error:
+            raise Unauthorized from error
+        return session_of(item)
 
     def subscribe(self, session: Session, room: RoomName) -> None:
         """Subscribe to a room; once more does no harm.
@@ -90,7 +112,7 @@ class ConnectionRepository:
             condition=" AND (contains(rooms, :room) OR size(rooms) < :limit)",
             values={":room": string(room), ":limit": number(self._max_subscriptions + 1)},
         )
-        put = self._put(subscription_item(session, room))
+        put = self._put(subscription_item(session, room, self._clock()))
         try:
             self._database.transact_until_done([update, put])
         except ConditionError as error:
@@ -98,7 +120,7 @@ class ConnectionRepository:
                 raise TooManySubscriptions(limit=self._max_subscriptions) from error
             raise Unauthorized from error
 
-    def unsubscribe(self, session: Session, room: RoomName) -> None:
+    def unsubscribe(self, session: Session, room: RoomName) -> list[Departure]:
         """End a subscription; one that does not exist is no error.
 
         Raises:
@@ -111,51 +133,75 @@ class ConnectionRepository:
             self._database.transact_until_done([update, delete])
         except ConditionError as error:
             raise Unauthorized from error
+        return [Departure(room, session.user)]
 
     def members(self, room: RoomName) -> Iterator[Member]:
         """Yield every live subscription of a room, reading page by page (about 8,000 each)."""
-        rows = self._database.query(
-            self._table,
-            KeyConditionExpression="pk = :pk",
-            FilterExpression="expires_at > :now",
-            ProjectionExpression="sk, #user, endpoint",
-            ExpressionAttributeNames={"#user": "user"},
-            ExpressionAttributeValues={":pk": string(f"room#{room}"), ":now": self._now()},
-        )
-        return (member_of(row) for row in rows)
+        return map(member_of, self._database.query(self._table, **self._subscriptions(room)))
 
-    def users(self, room: RoomName) -> list[UserName]:
-        """Return who is in a room, each person once, sorted."""
-        return sorted({member.user for member in self.members(room)})
+    def first_members(self, room: RoomName, *, limit: int) -> tuple[list[Member], bool]:
+        """Return the live ones among the first `limit` subscriptions, and whether there are more.
 
-    def remove(self, connection_id: ConnectionId) -> None:
+        One request of bounded cost, however full the room is.
+        """
+        rows, more = self._database.page(self._table, limit=limit, **self._subscriptions(room))
+        return list(map(member_of, rows)), more
+
+    def silent(
+        self, members: Sequence[Member], *, since: float
+    ) -> tuple[set[ConnectionId], set[ConnectionId]]:
+        """Tell which connections of `members` were not heard of after a time (epoch seconds).
+
+        Returns:
+            The silent ones, and those that are not registered any more: their subscriptions are
+            what an interrupted removal has left.
+        """
+        ids = dict.fromkeys(member.connection_id for member in members)
+        keys = [item_key(connection_key(connection_id)) for connection_id in ids]
+        found = {
+            session_of(item).connection_id: float(item["seen_at"]["N"])
+            for item in self._database.get_all(self._table, keys)
+        }
+        silent = {connection_id for connection_id, seen_at in found.items() if seen_at <= since}
+        return silent, ids.keys() - found.keys()
+
+    def remove(self, connection_id: ConnectionId) -> list[Departure]:
         """Remove a connection and all that belongs to it; one that is not there is no error."""
         item = self._database.delete(self._table, item_key(connection_key(connection_id)))
-        if item is not None:
-            session = session_of(item)
-            self._delete(subscription_keys(session))
-            self._release_names([session])
+        if item is None:
+            return []
+        session = session_of(item)
+        self._delete(subscription_keys(session))
+        self._release_names([session])
+        return _departures([session])
 
-    def prune(self, room: RoomName, connection_ids: Iterable[ConnectionId]) -> None:
-        """Remove connections that turned out to be gone when `room` was pushed to.
+    def prune(self, gone: Iterable[tuple[RoomName, Member]]) -> list[Departure]:
+        """Remove connections that turned out to be gone when these rooms were pushed to.
 
-        Their subscriptions to `room` go even where the connections themselves were removed before.
-        Those whose handshake may still be going on stay: a post fails to them as to the dead.
-        In batches, 100 connections a read and 25 deletions a write, so not in one transaction.
+        Their subscriptions to those rooms go even where the connections themselves were removed
+        before. Those whose handshake may still be going on stay: a post fails to them as to the
+        dead. In batches, 100 connections a read and 25 deletions a write, so not in one
+        transaction.
         """
-        wanted = list(dict.fromkeys(connection_ids))
-        keys = [item_key(connection_key(connection_id)) for connection_id in wanted]
+        subscriptions = list(gone)
+        ids = dict.fromkeys(member.connection_id for _, member in subscriptions)
+        keys = [item_key(connection_key(connection_id)) for connection_id in ids]
         sessions = [session_of(item) for item in self._database.get_all(self._table, keys)]
         newest = self._clock() - HANDSHAKE_SECONDS
         young = {session.connection_id for session in sessions if session.connected_at > newest}
         dead = [session for session in sessions if session.connection_id not in young]
+        left = [
+            (room, member) for room, member in subscriptions if member.connection_id not in young
+        ]
         # The connections last: they are what the rest is found by if this is interrupted.
         self._delete(
-            [subscription_key(room, found) for found in wanted if found not in young]
+            [subscription_key(room, member.connection_id) for room, member in left]
             + [key for session in dead for key in subscription_keys(session)]
             + [connection_key(session.connection_id) for session in dead]
         )
         self._release_names(dead)
+        found = [Departure(room, member.user) for room, member in left]
+        return list(dict.fromkeys(found + _departures(dead)))
 
     def _delete(self, keys: Iterable[Key]) -> None:
         unique = dict.fromkeys(keys)  # BatchWriteItem refuses repetitions
@@ -167,33 +213,44 @@ class ConnectionRepository:
                 self._release_name(session)
 
     def _release_name(self, session: Session) -> None:
-        # The claim may have expired and be another's by now.
+        # The claim may have expired and be another's by now. One with a key stays: its holder may
+        # have other connections, and comes back after a loss before the loss is noticed.
         try:
             self._database.delete(
                 self._table,
                 item_key(claim_key(session.user)),
-                ConditionExpression="connection_id = :id",
+                ConditionExpression="connection_id = :id AND attribute_not_exists(key_digest)",
                 ExpressionAttributeValues={":id": string(session.connection_id)},
             )
         except ConditionError:
             return
 
-    def _claim(self, session: Session) -> dict[str, Any]:
-        claim = self._put(
-            {
-                **item_key(claim_key(session.user)),
-                "connection_id": string(session.connection_id),
-                "expires_at": number(session.expires_at),
-            }
-        )
+    def _claim(self, session: Session, key: str | None) -> dict[str, Any]:
+        item = {
+            **item_key(claim_key(session.user)),
+            "connection_id": string(session.connection_id),
+            "expires_at": number(session.expires_at),
+        }
         # The connection's own claim is there when an answer was lost and this is a second try.
         condition = "attribute_not_exists(pk) OR expires_at <= :now OR connection_id = :id"
+        values = {":now": self._now(), ":id": string(session.connection_id)}
+        if key is not None:
+            item["key_digest"] = string(key)
+            condition += " OR key_digest = :key"
+            values[":key"] = string(key)
+        claim = self._put(item)
         claim["Put"]["ConditionExpression"] = condition
-        claim["Put"]["ExpressionAttributeValues"] = {
-            ":now": self._now(),
-            ":id": string(session.connection_id),
-        }
+        claim["Put"]["ExpressionAttributeValues"] = values
         return claim
+
+    def _subscriptions(self, room: RoomName) -> dict[str, Any]:
+        return {
+            "KeyConditionExpression": "pk = :pk",
+            "FilterExpression": "expires_at > :now",
+            "ProjectionExpression": "sk, #user, endpoint, joined_at",
+            "ExpressionAttributeNames": {"#user": "user"},
+            "ExpressionAttributeValues": {":pk": string(f"room#{room}"), ":now": self._now()},
+        }
 
     def _put(self, item: Item) -> dict[str, Any]:
         return {"Put": {"TableName": self._table, "Item": item}}
@@ -227,3 +284,7 @@ class ConnectionRepository:
 
     def _alive(self, item: Item | None) -> bool:
         return float(item["expires_at"]["N"]) > self._clock() if item else False
+
+
+def _departures(sessions: Iterable[Session]) -> list[Departure]:
+    return [Departure(room, session.user) for session in sessions for room in sorted(session.rooms)]

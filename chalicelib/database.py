@@ -12,7 +12,7 @@ from chalicelib.errors import Unavailable
 Item: TypeAlias = dict[str, dict[str, Any]]
 
 _CONFLICT = "TransactionConflictException"
-# What is over after a while. The client has retried the throttled ones already.
+# What is over after a while.
 _TRANSIENT = {
     _CONFLICT,
     "InternalServerError",
@@ -22,6 +22,13 @@ _TRANSIENT = {
     "ServiceUnavailable",
     "ThrottlingException",
     "TransactionInProgressException",
+}
+# What has certainly not been carried out, so that it can be tried again whatever it was.
+_REFUSED = {
+    _CONFLICT,
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingException",
 }
 _TRANSIENT_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 _FAILED_CONDITION = "ConditionalCheckFailed"
@@ -96,17 +103,34 @@ class Database:
                 return
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
-    def newest(self, table: str, **arguments: Any) -> Item | None:
-        """Read the item with the highest sort key of a query, strongly consistent."""
-        page = self._call(
-            "query",
-            TableName=table,
-            ConsistentRead=True,
-            ScanIndexForward=False,
-            Limit=1,
-            **arguments,
+    def page(self, table: str, *, limit: int, **arguments: Any) -> tuple[list[Item], bool]:
+        """Read at most `limit` items, and 1 MB, of a query, and whether there are others.
+
+        Strongly consistent, but for a query of an index.
+        """
+        consistent = {} if "IndexName" in arguments else {"ConsistentRead": True}
+        page = self._call("query", TableName=table, Limit=limit, **consistent, **arguments)
+        return page["Items"], "LastEvaluatedKey" in page
+
+    def update(self, table: str, key: Item, **arguments: Any) -> Item:
+        """Change one item and return what it is now.
+
+        Raises:
+            ConditionError: it does not meet the condition given in `arguments`.
+        """
+        answer = self._call(
+            "update_item", TableName=table, Key=key, ReturnValues="ALL_NEW", **arguments
         )
-        return page["Items"][0] if page["Items"] else None
+        item: Item = answer["Attributes"]
+        return item
+
+    def put(self, table: str, item: Item, **arguments: Any) -> None:
+        """Write one item.
+
+        Raises:
+            ConditionError: what is there does not meet the condition given in `arguments`.
+        """
+        self._call("put_item", TableName=table, Item=item, **arguments)
 
     def delete(self, table: str, key: Item, **arguments: Any) -> Item | None:
         """Delete one item and return what it was, or None if it was not there.
@@ -175,8 +199,8 @@ class Database:
             try:
                 answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
             except ClientError as error:
-                # The client retries what is throttled, but not a collision with a transaction.
-                if _code(error) != _CONFLICT:
+                # The client itself retries three times at most, and collisions not at all.
+                if _code(error) not in _REFUSED:
                     raise _translated(error) from error
             except BotoCoreError as error:
                 raise Unavailable from error

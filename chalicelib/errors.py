@@ -6,6 +6,8 @@
     ├── BadRequest        bad_request      not JSON, a wrong field, too long
     ├── UnknownAction     unknown_action
     ├── Unauthorized      unauthorized     no session, or it is over
+    ├── Forbidden         forbidden        somebody else's
+    ├── NotFound          not_found        no such thing
     ├── Conflict          conflict         the state does not allow it
     │   └── TooManySubscriptions
     ├── TooLarge          too_large        more bytes than a frame carries
@@ -74,6 +76,20 @@ class Unauthorized(ChatError):
 
     def __init__(self, *, reason: str = "the session is over: connect again") -> None:
         super().__init__(reason)
+
+
+class Forbidden(ChatError):
+    """The caller may not do this to what belongs to others."""
+
+    code = "forbidden"
+    status = 403
+
+
+class NotFound(ChatError):
+    """What the request names does not exist."""
+
+    code = "not_found"
+    status = 404
 
 
 class Conflict(ChatError):

@@ -1,9 +1,12 @@
 """What the server tells clients: one type for each kind of frame that goes out."""
 
-from typing import Self, TypeVar
+from collections.abc import Mapping, Sequence
+from functools import singledispatch
+from typing import Literal, Self, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
 
+from chalicelib.drafts import Content, Deletion, Edit, Entry, Message, Reaction
 from chalicelib.errors import ChatError
 from chalicelib.models import ConnectionId, FrameId, RoomName, UserName
 
@@ -35,44 +38,145 @@ class Pong(Event, tag="pong", frozen=True, kw_only=True):
     rooms: dict[RoomName, int]
 
 
+class LogEvent(Event, frozen=True, kw_only=True):
+    """An entry of a room's log, as a push and in `events`."""
+
+    room: RoomName
+    seq: int
+    user: UserName
+    at: str
+    cid: str | UnsetType = UNSET
+
+
+class MessagePush(LogEvent, tag="message", frozen=True, kw_only=True):
+    """Somebody said something in a room; the later fields tell what has happened to it since.
+
+    `edited` is when, `changed` the seq of the last change.
+    """
+
+    message: str
+    edited: str | UnsetType = UNSET
+    deleted: bool | UnsetType = UNSET
+    reactions: Mapping[str, Sequence[UserName]] | UnsetType = UNSET
+    changed: int | UnsetType = UNSET
+
+
+class EditPush(LogEvent, tag="edit", frozen=True, kw_only=True):
+    """The author of the message at `target` replaced its text."""
+
+    target: int
+    message: str
+
+
+class DeletePush(LogEvent, tag="delete", frozen=True, kw_only=True):
+    """The author of the message at `target` erased its text."""
+
+    target: int
+
+
+class ReactionPush(LogEvent, tag="reaction", frozen=True, kw_only=True):
+    """Somebody put an emoji to the message at `target`, or took it away."""
+
+    target: int
+    emoji: str
+    removed: bool
+
+
+AnyLogEvent = MessagePush | EditPush | DeletePush | ReactionPush
+
+
+class TypingPush(Event, tag="typing", frozen=True, kw_only=True):
+    """Somebody is writing."""
+
+    room: RoomName
+    user: UserName
+
+
+class PresencePush(Event, tag="presence", frozen=True, kw_only=True):
+    """A person came or went; of two pushes about one person the one with the newer `at` counts."""
+
+    room: RoomName
+    user: UserName
+    status: Literal["joined", "left"]
+    at: str
+
+
+class ReadPush(Event, tag="read", frozen=True, kw_only=True):
+    """The person has read the room up to `seq`, on another of their connections."""
+
+    room: RoomName
+    user: UserName
+    seq: int
+
+
 class Ack(Event, tag="ack", frozen=True, kw_only=True):
     """The answer to an action that succeeded."""
 
     id: FrameId | UnsetType = UNSET
     action: str
+
+
+class RoomAck(Ack, tag="ack", frozen=True, kw_only=True):
+    """The answer to an action on a room."""
+
     room: RoomName
 
 
-class SentAck(Ack, tag="ack", frozen=True, kw_only=True):
-    """The message is durable and in order; it does not mean that everyone has it."""
+class AppendedAck(RoomAck, tag="ack", frozen=True, kw_only=True):
+    """The entry is durable and in order; it does not mean that everyone has it."""
 
     seq: int
     at: str
     duplicate: bool
 
 
-class SubscribedAck(Ack, tag="ack", frozen=True, kw_only=True):
-    """Every message after `seq` will be pushed."""
+class SubscribedAck(RoomAck, tag="ack", frozen=True, kw_only=True):
+    """Every entry after `seq` will be pushed; `events` are those after the seq asked for.
+
+    Not `recovered`: they are the newest, and what the client has of the room is void.
+    """
+
+    seq: int
+    recovered: bool
+    events: list[AnyLogEvent]
+    more: bool
+
+
+class HistoryAck(RoomAck, tag="ack", frozen=True, kw_only=True):
+    """Entries of the room, oldest first; there are `more` before them."""
+
+    events: list[AnyLogEvent]
+    more: bool
+
+
+class ReadAck(RoomAck, tag="ack", frozen=True, kw_only=True):
+    """Where the person's marker is."""
 
     seq: int
 
 
-class PresenceAck(Ack, tag="ack", frozen=True, kw_only=True):
+class PresenceAck(RoomAck, tag="ack", frozen=True, kw_only=True):
     """The people in a room: how many, and who they are unless that is a long list."""
 
     users: list[UserName]
     count: int
 
 
-class MessagePush(Event, tag="message", frozen=True, kw_only=True):
-    """Somebody said something in a room."""
+class RoomInfo(Struct, frozen=True, kw_only=True):
+    """A room that the person has joined: its last seq, and how many messages are unread."""
 
-    room: RoomName
+    name: RoomName
+    visibility: Literal["public", "direct"]
+    role: str
     seq: int
-    user: UserName
-    message: str
-    at: str
-    cid: str | UnsetType = UNSET
+    unread: int
+
+
+class RoomsAck(Ack, tag="ack", frozen=True, kw_only=True):
+    """The rooms that the person has joined, by name; there are `more` after the last."""
+
+    rooms: list[RoomInfo]
+    more: bool
 
 
 class Failure(Event, tag="error", frozen=True, kw_only=True):
@@ -101,3 +205,69 @@ class Failure(Event, tag="error", frozen=True, kw_only=True):
 def given(value: _T | None) -> _T | UnsetType:
     """Return what makes an event leave the field out when there is no value."""
     return UNSET if value is None else value
+
+
+def log_event(entry: Entry) -> AnyLogEvent:
+    """Return an entry as clients see it."""
+    return _describe(entry.content, entry)
+
+
+@singledispatch
+def _describe(content: Content, entry: Entry) -> AnyLogEvent:
+    raise TypeError(f"{content!r} of {entry.seq} is no content of a log")
+
+
+@_describe.register
+def _message(content: Message, entry: Entry) -> AnyLogEvent:
+    state = entry.state
+    return MessagePush(
+        room=content.room,
+        seq=entry.seq,
+        user=content.user,
+        message=content.text,
+        at=entry.at,
+        cid=given(content.cid),
+        edited=given(state.edited),
+        deleted=state.deleted or UNSET,
+        reactions=state.reactions or UNSET,
+        changed=state.changed or UNSET,
+    )
+
+
+@_describe.register
+def _edit(content: Edit, entry: Entry) -> AnyLogEvent:
+    return EditPush(
+        room=content.room,
+        seq=entry.seq,
+        target=content.target,
+        user=content.user,
+        message=content.text,
+        at=entry.at,
+        cid=given(content.cid),
+    )
+
+
+@_describe.register
+def _delete(content: Deletion, entry: Entry) -> AnyLogEvent:
+    return DeletePush(
+        room=content.room,
+        seq=entry.seq,
+        target=content.target,
+        user=content.user,
+        at=entry.at,
+        cid=given(content.cid),
+    )
+
+
+@_describe.register
+def _reaction(content: Reaction, entry: Entry) -> AnyLogEvent:
+    return ReactionPush(
+        room=content.room,
+        seq=entry.seq,
+        target=content.target,
+        user=content.user,
+        emoji=content.emoji,
+        removed=content.removed,
+        at=entry.at,
+        cid=given(content.cid),
+    )

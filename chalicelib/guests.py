@@ -1,6 +1,8 @@
 """The names of people who connect without an account."""
 
+import re
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from typing import Any
 
 from chalicelib.errors import BadRequest
@@ -9,6 +11,7 @@ from chalicelib.models import SYSTEM_USER, USER_LENGTH, USER_RULE, UserName, is_
 # Without 0, 1, i, l and o, which people mix up.
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 _CANDIDATES = 8
+_KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
 
 def requested_name(name: Any) -> UserName | None:
@@ -22,6 +25,21 @@ def requested_name(name: Any) -> UserName | None:
     if not isinstance(name, str) or not is_user(name.lower()):
         raise BadRequest(field="name", problem=USER_RULE)
     return UserName(name.lower())
+
+
+def requested_key(key: Any) -> str | None:
+    """Return the digest of the secret by which a guest is known again; None for none.
+
+    The secret is never stored. A digest without salt will do: it has to be random, not memorable.
+
+    Raises:
+        BadRequest: it is not a key.
+    """
+    if key is None:
+        return None
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
+        raise BadRequest(field="key", problem="must be 16 to 64 characters: a-z, A-Z, 0-9, _ or -")
+    return sha256(key.encode()).hexdigest()
 
 
 def candidates(wanted: UserName | None, random: Callable[[], float]) -> Iterator[UserName]:

@@ -1,27 +1,45 @@
 """The log of every room: gapless, totally ordered, durable before it is acknowledged."""
 
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from threading import Lock
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
+from chalicelib.appends import Append, Part, iso
+from chalicelib.backoff import Backoff
+from chalicelib.changes import refusal
 from chalicelib.database import ConditionError, Database, Item, number, string
-from chalicelib.errors import Unavailable
-from chalicelib.models import Appended, RoomName, UserName
-
-
-def iso(seconds: float) -> str:
-    """Return a time as the protocol writes it: ISO 8601 in UTC, with milliseconds."""
-    moment = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    return moment.replace("+00:00", "Z")
+from chalicelib.drafts import Appended, Content, Entry, Message, Page
+from chalicelib.entries import (
+    TAIL,
+    edited_target,
+    entry_key,
+    entry_of,
+    idempotency_key,
+    text_of,
+)
+from chalicelib.errors import NotFound, Unavailable
+from chalicelib.models import RoomName
+from chalicelib.positions import Position, Positions
 
 
 class MessageLog:
     """The messages table (see infra/data.yaml).
 
-    Items: `room`, `seq` 1, 2, 3, ... for the entries, and `cid#<user>#<cid>`, 0 for an idempotency
-    item, which holds the place of the message that was first sent with that cid.
+    Items, by `room` and `seq`:
+
+    - a room, 1, 2, 3, ...: its entries (see entries.py).
+    - a room, TAIL: its last seq; only where entries expire, so that no number comes twice.
+    - `cid#<user>#<cid>`, 0: the place of what was first added with that cid.
+
+    All reads are strongly consistent and skip what has expired, as the table's time to live may be
+    days late. Every method raises Unavailable when the database does not do its part.
+
+    Args:
+        idempotency_ttl: Seconds for which a cid is remembered.
+        retention: Seconds for which entries are kept; 0 keeps them for ever.
+        max_reactions: How many reactions a message may have.
+        remembered_rooms: Of how many rooms the last seq is remembered between calls.
+        contention: How often an append is tried again while others are faster.
     """
 
     def __init__(
@@ -31,154 +49,233 @@ class MessageLog:
         table: str,
         clock: Callable[[], float],
         idempotency_ttl: int,
+        retention: int = 0,
+        max_reactions: int = 500,
         remembered_rooms: int = 1000,
+        contention: Backoff | None = None,
     ) -> None:
         self._database = database
         self._table = table
         self._clock = clock
         self._idempotency_ttl = idempotency_ttl
-        self._positions = _Positions(remembered_rooms)
+        self._retention = retention
+        self._max_reactions = max_reactions
+        self._positions = Positions(remembered_rooms)
+        self._contention = contention or database.backoff.against_others()
 
-    def append(
-        self, room: RoomName, user: UserName, text: str, *, cid: str | None = None
-    ) -> Appended:
-        """Add a message as the next of its room.
+    def append(self, content: Content, *, founding: Sequence[Mapping[str, Any]] = ()) -> Appended:
+        """Add what is said, or a change of it, as the next entry of its room.
 
-        When this returns, the message is durable and every entry before it is too: number n + 1
-        can only be written after n. The same user's `cid` again, within the time that it is
-        remembered, adds nothing and answers the place of the original (its room included).
+        When this returns, the entry is durable and every one before it is too: number n + 1 can
+        only be written after n. A change and the new state of its message are one transaction. The
+        same user's `cid` again, within the time that it is remembered, adds nothing and answers
+        the place of the original (its room included), whatever else the content says. A change
+        that changes nothing answers the last change of its message.
+
+        Args:
+            content: What to add.
+            founding: Writes to other tables that belong to the first entry of a room.
 
         Raises:
+            NotFound, Forbidden, Conflict: the message cannot be changed so, see changes.refusal.
             Unavailable: other writers or the database were in the way until the deadline. The
-                message may be stored all the same; only with a cid is a second try harmless.
+                entry may be stored all the same; only with a cid is a second try harmless.
         """
-        entry = _Entry(room, user, text, cid, self._clock())
-        position = self._positions.get(room)
-        for _ in self._database.backoff.tries():
-            position = position or self._read(room)
-            try:
-                return self._write(entry, position)
-            except ConditionError as error:
-                # The second write is the idempotency item, so the message is there already.
-                if 1 in error.failed:
-                    return _original(error.failed[1])
-                position = None
+        position = self._positions.get(content.room)
+        for _ in self._contention.tries():
+            if position is None or _is_beyond(content, position):
+                position = self.last(content.room)
+                self._positions.read(content.room, position)
+            if not isinstance(content, Message) and _is_beyond(content, position):
+                return self._original(content) or refusal(content, None, now=self._clock())
+            appended = self._write(content, position, () if position.seq else founding)
+            if appended is not None:
+                return appended
+            position = None
         raise Unavailable
 
-    def last(self, room: RoomName) -> int:
-        """Return the seq of the newest entry, strongly consistent; 0 for an empty room."""
-        return self._read(room).seq
-
-    def _write(self, entry: "_Entry", after: "_Position") -> Appended:
-        position = _Position(after.seq + 1, after.messages + 1)
-        # Only after the write is the new position true; whatever goes wrong, forget the old one.
-        self._positions.forget(entry.room)
-        self._database.transact(self._writes(entry, position))
-        self._positions.put(entry.room, position)
-        return Appended(entry.room, position.seq, iso(entry.time), position.messages)
-
-    def _writes(self, entry: "_Entry", position: "_Position") -> list[dict[str, Any]]:
-        # A transaction also for the one write without a cid: boto3 gives it a ClientRequestToken,
-        # so that when an answer is lost the client's retry finds its own write and succeeds. A
-        # plain conditional put would find its seq taken, by itself, and say the message twice.
-        writes = [{"Put": self._entry_put(entry, position)}]
-        if entry.cid is not None:
-            writes.append({"Put": self._idempotency_put(entry, position, entry.cid)})
-        return writes
-
-    def _entry_put(self, entry: "_Entry", position: "_Position") -> dict[str, Any]:
-        item = {
-            "room": string(entry.room),
-            "seq": number(position.seq),
-            "kind": string("message"),
-            "user": string(entry.user),
-            "message": string(entry.text),
-            "at": string(iso(entry.time)),
-            "messages": number(position.messages),
-        }
-        if entry.cid is not None:
-            item["cid"] = string(entry.cid)
-        return {
-            "TableName": self._table,
-            "Item": item,
-            "ConditionExpression": "attribute_not_exists(room)",
-        }
-
-    def _idempotency_put(self, entry: "_Entry", position: "_Position", cid: str) -> dict[str, Any]:
-        return {
-            "TableName": self._table,
-            "Item": {
-                "room": string(f"cid#{entry.user}#{cid}"),
-                "seq": number(0),
-                "original_room": string(entry.room),
-                "original_seq": number(position.seq),
-                "at": string(iso(entry.time)),
-                "expires_at": number(int(entry.time) + self._idempotency_ttl),
-            },
-            # The time to live may be two days late.
-            "ConditionExpression": "attribute_not_exists(room) OR expires_at <= :now",
-            "ExpressionAttributeValues": {":now": number(entry.time)},
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-
-    def _read(self, room: RoomName) -> "_Position":
-        newest = self._database.newest(
+    def last(self, room: RoomName) -> Position:
+        """Return where the log ends; 0 for an empty room."""
+        newest, _ = self._database.page(
             self._table,
+            limit=2,  # the tail and the last entry
             KeyConditionExpression="room = :room",
             ExpressionAttributeValues={":room": string(room)},
-            ProjectionExpression="seq, messages",
+            ProjectionExpression="seq, messages, last_seq",
+            ScanIndexForward=False,
         )
-        return _Position(0, 0) if newest is None else _Position.of(newest)
+        return max(map(_position_of, newest), default=Position())
+
+    def position(self, room: RoomName, seq: int) -> Position:
+        """Return the place of an entry.
+
+        Raises:
+            NotFound: the room has no such entry.
+        """
+        item = self._item(room, seq)
+        if item is None:
+            raise NotFound(f"seq {seq} is not in the log of {room}")
+        return _position_of(item)
+
+    def entry(self, room: RoomName, seq: int) -> Entry | None:
+        """Return one entry in its present state, or None if there is no such entry."""
+        item = self._item(room, seq)
+        return self._entries(room, [item])[0] if item else None
+
+    def after(self, room: RoomName, seq: int, *, limit: int) -> Page | None:
+        """Return the first entries after `seq`, at most `limit` of them and 1 MB.
+
+        None where they are not all there any more, or `seq` is ahead of the log.
+        """
+        for _ in range(2):
+            read = self._read(room, seq + 1, TAIL, limit)
+            if read.items:
+                whole = read.is_whole(seq) and all(map(self._is_kept, read.items))
+                return Page(self._entries(room, read.items), read.more) if whole else None
+            end = self.last(room).seq
+            if end <= seq:
+                return Page([]) if end == seq else None
+            # Appended between the two reads, or expired: a second look tells.
+        return None
+
+    def before(self, room: RoomName, seq: int | None, *, limit: int) -> Page:
+        """Return the last entries before `seq` (without it, of all): `limit` of them and 1 MB.
+
+        None where later ones have expired: what is older than those has expired as well.
+        """
+        high = TAIL if seq is None else seq - 1
+        read = self._read(room, 1, high, limit, newest_first=True)
+        newest = _seq(read.items[0]) if read.items else 0
+        end = read.end
+        if seq is not None and newest != seq - 1:  # beyond the end, or a hole
+            end = self.last(room).seq
+        if end > newest:
+            return Page([])
+        more = read.more
+        kept: list[Item] = []
+        for item in read.items:
+            if not self._is_kept(item) or (kept and _seq(kept[-1]) - _seq(item) != 1):
+                more = False
+                break
+            kept.append(item)
+        return Page(self._entries(room, kept[::-1]), more)
+
+    def _write(
+        self, content: Content, after: Position, founding: Sequence[Mapping[str, Any]]
+    ) -> Appended | None:
+        """Try once; None where others were in the way."""
+        added = 1 if isinstance(content, Message) else 0
+        position = Position(after.seq + 1, after.messages + added)
+        append = Append(
+            table=self._table,
+            content=content,
+            position=position,
+            time=self._clock(),
+            idempotency_ttl=self._idempotency_ttl,
+            retention=self._retention,
+            max_reactions=self._max_reactions,
+        )
+        writes = append.writes()
+        # Only after the write is the new position true; whatever goes wrong, forget the old one.
+        self._positions.forget(content.room)
+        try:
+            self._database.transact([*writes.values(), *founding])
+        except ConditionError as error:
+            parts = list(writes)
+            failed = {parts[place]: image for place, image in error.failed.items()}
+            if Part.ENTRY in failed:
+                self._positions.was_stale(content.room)
+            return _answer(content, failed, now=append.time)
+        self._positions.written(content.room, position)
+        return Appended(content.room, position.seq, append.at)
+
+    def _original(self, content: Content) -> Appended | None:
+        if content.cid is None:
+            return None
+        item = self._database.get(self._table, idempotency_key(content.user, content.cid))
+        return _original_of(item) if item and self._is_kept(item) else None
+
+    def _item(self, room: RoomName, seq: int) -> Item | None:
+        item = self._database.get(self._table, entry_key(room, seq))
+        return item if item and self._is_kept(item) else None
+
+    def _read(
+        self, room: RoomName, low: int, high: int, limit: int, *, newest_first: bool = False
+    ) -> "_Read":
+        if low > high:  # which DynamoDB refuses
+            return _Read([], more=False, end=0)
+        items, cut = self._database.page(
+            self._table,
+            limit=limit + 2,  # the tail, and one that tells that there are more
+            KeyConditionExpression="room = :room AND seq BETWEEN :low AND :high",
+            ExpressionAttributeValues={
+                ":room": string(room),
+                ":low": number(low),
+                ":high": number(high),
+            },
+            ScanIndexForward=not newest_first,
+        )
+        entries = [item for item in items if _seq(item) != TAIL]
+        end = max((_position_of(item).seq for item in items if _seq(item) == TAIL), default=0)
+        return _Read(entries[:limit], more=cut or len(entries) > limit, end=end)
+
+    def _entries(self, room: RoomName, items: Sequence[Item]) -> list[Entry]:
+        targets = dict.fromkeys(target for item in items if (target := edited_target(item)))
+        keys = [entry_key(room, target) for target in targets]
+        found = self._database.get_all(self._table, keys)
+        texts = {_seq(item): text_of(item) for item in found if self._is_kept(item)}
+        return [entry_of(item, texts) for item in items]
+
+    def _is_kept(self, item: Item) -> bool:
+        now = self._clock()
+        if "expires_at" in item:
+            return float(item["expires_at"]["N"]) > now
+        # From before entries expired here; times of one format compare as text.
+        return not self._retention or item["at"]["S"] > iso(now - self._retention)
 
 
-class _Entry(NamedTuple):
-    room: RoomName
-    user: UserName
-    text: str
-    cid: str | None
-    time: float
+class _Read(NamedTuple):
+    """Items of a room as they were found; `end` is what the tail says, 0 without one."""
+
+    items: list[Item]
+    more: bool
+    end: int
+
+    def is_whole(self, seq: int) -> bool:
+        """Tell whether nothing is missing after `seq`, up to the end if that was reached."""
+        seqs = [seq, *map(_seq, self.items)]
+        return _is_consecutive(seqs) and (self.more or self.end <= seqs[-1])
 
 
-class _Position(NamedTuple):
-    seq: int
-    messages: int
-
-    @classmethod
-    def of(cls, item: Item) -> "_Position":
-        return cls(int(item["seq"]["N"]), int(item["messages"]["N"]))
-
-
-class _Positions:
-    """The newest position of the rooms used last, shared by threads.
-
-    A hint: another function may have appended since, which the condition of the write notices.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._lock = Lock()
-        self._known: OrderedDict[RoomName, _Position] = OrderedDict()
-
-    def get(self, room: RoomName) -> _Position | None:
-        with self._lock:
-            return self._known.get(room)
-
-    def put(self, room: RoomName, position: _Position) -> None:
-        with self._lock:
-            self._known[room] = max(position, self._known.get(room, position))
-            self._known.move_to_end(room)
-            if len(self._known) > self._limit:
-                self._known.popitem(last=False)
-
-    def forget(self, room: RoomName) -> None:
-        with self._lock:
-            self._known.pop(room, None)
+def _answer(content: Content, failed: Mapping[Part, Item], *, now: float) -> Appended | None:
+    if Part.ORIGINAL in failed:
+        return _original_of(failed[Part.ORIGINAL])
+    if Part.TARGET in failed and not isinstance(content, Message):
+        return refusal(content, failed[Part.TARGET], now=now)
+    return None
 
 
-def _original(item: Mapping[str, Any]) -> Appended:
+def _original_of(item: Item) -> Appended:
     return Appended(
         RoomName(item["original_room"]["S"]),
         int(item["original_seq"]["N"]),
         item["at"]["S"],
         duplicate=True,
     )
+
+
+def _is_beyond(content: Content, position: Position) -> bool:
+    return not isinstance(content, Message) and content.target > position.seq
+
+
+def _position_of(item: Item) -> Position:
+    seq = _seq(item)
+    return Position(int(item["last_seq"]["N"]) if seq == TAIL else seq, int(item["messages"]["N"]))
+
+
+def _is_consecutive(seqs: Sequence[int]) -> bool:
+    return all(later - earlier == 1 for earlier, later in pairwise(seqs))
+
+
+def _seq(item: Item) -> int:
+    return int(item["seq"]["N"])

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import NewType, TypeAlias
+from typing import NamedTuple, NewType, TypeAlias
 
 ConnectionId = NewType("ConnectionId", str)
 RoomName = NewType("RoomName", str)
@@ -15,6 +15,7 @@ LARGEST_INTEGER = 2**53  # what JavaScript, and so JSON in practice, holds exact
 # \Z and not $: $ would let a trailing newline through.
 ROOM_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}\Z"
 USER_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,31}\Z"
+DIRECT_PREFIX = "dm:"
 USER_LENGTH = 32
 _NAME_RULE = "must be 1 to {} characters: a-z, 0-9, '.', '_' or '-', the first a letter or a digit"
 ROOM_RULE = _NAME_RULE.format(64)
@@ -39,6 +40,38 @@ def personal_room(user: UserName) -> RoomName:
     return RoomName(f"@{user}")
 
 
+def direct_room(one: UserName, other: UserName) -> RoomName:
+    """Return the room of the direct messages between two people, the same for both."""
+    return RoomName(DIRECT_PREFIX + ":".join(sorted((one, other))))
+
+
+def direct_users(room: RoomName) -> tuple[UserName, UserName] | None:
+    """Return the two people of a direct room, or None for any other room.
+
+    Raises:
+        ValueError: it begins like a direct room but is none, or names its people out of order.
+    """
+    if not room.startswith(DIRECT_PREFIX):
+        return None
+    names = room.removeprefix(DIRECT_PREFIX).split(":")
+    if (
+        len(names) != len(("one", "other"))
+        or not all(map(is_user, names))
+        or names != sorted(names)
+    ):
+        raise ValueError(f"{room} is not a direct room")
+    return UserName(names[0]), UserName(names[1])
+
+
+def channels(room: RoomName) -> list[RoomName]:
+    """Return the rooms whose subscriptions carry what is pushed to `room`.
+
+    Direct messages go to all connections of both people, by their personal rooms.
+    """
+    people = direct_users(room)
+    return [room] if people is None else sorted({personal_room(user) for user in people})
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """What the registry knows about one live connection; times are epoch seconds."""
@@ -59,36 +92,19 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One connection subscribed to a room."""
+    """One connection subscribed to a room, since `joined_at` (epoch seconds)."""
 
     connection_id: ConnectionId
     user: UserName
     endpoint: str
+    joined_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What somebody says in a room; `cid` is the sender's own name for it."""
+class Departure(NamedTuple):
+    """A connection of `user` is no longer subscribed to `room`; others of theirs may be."""
 
     room: RoomName
     user: UserName
-    text: str
-    cid: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Appended:
-    """Where a message stands in its room's log.
-
-    `messages` counts the messages of the room up to this one. A duplicate is the answer to a
-    reused `cid`: the place of the original, and its `messages` is unknown (0).
-    """
-
-    room: RoomName
-    seq: int
-    at: str
-    messages: int = 0
-    duplicate: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any, NoReturn, TypeVar
 from msgspec import Struct, ValidationError, convert, json
 
 from chalicelib import strictjson
-from chalicelib.commands import COMMANDS, RULES, Command, Publication
+from chalicelib.commands import COMMANDS, Command, Publication, rule
 from chalicelib.errors import BadRequest, ChatError, TooLarge, UnknownAction
 from chalicelib.events import Event
 from chalicelib.models import LARGEST_INTEGER
@@ -18,7 +18,11 @@ _S = TypeVar("_S", bound=Struct)
 
 
 def encode(event: Event) -> bytes:
-    """Return the frame, at most 32 KB: settings and the checks on messages see to that."""
+    """Return the frame.
+
+    At most 32 KB: settings, the checks on messages and the division into pages see to that. Only a
+    page of one very long message with very many reactions is longer, at most 128 KB.
+    """
     return json.encode(event)
 
 
@@ -55,7 +59,8 @@ def decode_publication(payload: object) -> Publication:
         raise BadRequest(field="the payload", problem="must be an object")
     # Only our own fields: the names of others may hold what msgspec cannot read.
     names = Publication.__struct_fields__
-    return _convert({name: payload[name] for name in names if name in payload}, Publication)
+    fields = {name: payload[name] for name in names if name in payload}
+    return _convert(fields, Publication, action="publish")
 
 
 def _command(fields: object) -> Command:
@@ -65,10 +70,7 @@ def _command(fields: object) -> Command:
         problem = "must be a string of at most 64 characters or an integer within 2**53"
         raise BadRequest(field="id", problem=problem)
     command = _command_type(fields.get("action"))
-    for name in command.unsupported:
-        if fields.get(name) is not None:
-            raise BadRequest(field=name, problem="is not supported by this version of the server")
-    return _convert(fields, command)
+    return _convert(fields, command, action=command.__struct_config__.tag)
 
 
 def _command_type(action: object) -> type[Command]:
@@ -81,21 +83,21 @@ def _command_type(action: object) -> type[Command]:
     return COMMANDS[action]
 
 
-def _convert(fields: dict[str, Any], to: type[_S]) -> _S:
+def _convert(fields: dict[str, Any], to: type[_S], *, action: object) -> _S:
     try:
         return convert({name: value for name, value in fields.items() if value is not None}, to)
     except ValidationError as error:
-        _explain(error)
+        _explain(error, action)
 
 
-def _explain(error: ValidationError) -> NoReturn:
+def _explain(error: ValidationError, action: object) -> NoReturn:
     """Turn msgspec's "Expected `str`, got `int` - at `$.room`" into a sentence for people."""
     missing = re.search(r"missing required field `(\w+)`", str(error))
     if missing:
         raise BadRequest(field=missing[1], problem="is missing") from error
     field = re.search(r"\$\.(\w+)", str(error))
     name = field[1] if field else "the frame"
-    raise BadRequest(field=name, problem=RULES.get(name, "is wrong")) from error
+    raise BadRequest(field=name, problem=rule(action, name)) from error
 
 
 def _is_frame_id(value: object) -> bool:

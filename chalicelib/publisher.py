@@ -1,58 +1,75 @@
-"""Saying something in a room: into the log first, then to everyone who is there."""
+"""Adding to a room: into the log first, then to everyone who is there."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from chalicelib.broadcaster import Broadcaster
+from chalicelib.drafts import Appended, Content, Edit, Entry, Message
 from chalicelib.errors import BadRequest, Unavailable
-from chalicelib.events import MessagePush, given
+from chalicelib.events import log_event
 from chalicelib.gateway import Post
+from chalicelib.memberships import MembershipRepository
 from chalicelib.messages import MessageLog
-from chalicelib.models import Appended, ConnectionId, Delivery, Message
+from chalicelib.models import ConnectionId, Delivery
 from chalicelib.protocol import decode_publication, encode
 
 
 class Publisher:
-    """Appends messages and pushes them."""
+    """Appends entries and pushes them."""
 
-    def __init__(self, log: MessageLog, broadcaster: Broadcaster, *, max_length: int) -> None:
+    def __init__(
+        self,
+        log: MessageLog,
+        memberships: MembershipRepository,
+        broadcaster: Broadcaster,
+        *,
+        max_length: int,
+    ) -> None:
         self._log = log
+        self._memberships = memberships
         self._broadcaster = broadcaster
         self._max_length = max_length
 
-    def append(self, message: Message) -> Appended:
-        """Make a message durable, as the next of its room. See MessageLog.append.
+    def append(self, content: Content) -> Appended:
+        """Make an entry durable, as the next of its room. See MessageLog.append.
 
         Raises:
             BadRequest: it has more characters than the stage allows.
-            Unavailable: see MessageLog.append.
+            NotFound, Forbidden, Conflict, Unavailable: see MessageLog.append.
         """
-        if len(message.text) > self._max_length:
+        if isinstance(content, Message | Edit) and len(content.text) > self._max_length:
             problem = f"must be at most {self._max_length} characters"
             raise BadRequest(field="message", problem=problem)
-        return self._log.append(message.room, message.user, message.text, cid=message.cid)
+        founding = self._memberships.founding(content.room)
+        return self._log.append(content, founding=founding)
 
     def push(
         self,
-        message: Message,
+        content: Content,
         appended: Appended,
         *,
         skip: ConnectionId | None = None,
         also: Sequence[Post] = (),
     ) -> Delivery:
-        """Show a message that has been appended to its room. See Broadcaster.broadcast."""
-        event = MessagePush(
-            room=appended.room,
-            seq=appended.seq,
-            user=message.user,
-            message=message.text,
-            at=appended.at,
-            cid=given(message.cid),
-        )
-        return self._broadcaster.broadcast(appended.room, encode(event), skip=skip, also=also)
+        """Show what has just been appended to its room. See Broadcaster.broadcast."""
+        frame = encode(log_event(Entry(appended.seq, appended.at, content)))
+        return self._broadcaster.broadcast(appended.room, frame, skip=skip, also=also)
+
+    def push_again(self, duplicate: Appended, *, skip: ConnectionId | None = None) -> Delivery:
+        """Show the original of a duplicate once more.
+
+        Whoever sends again got no answer, so the first push may never have been made either.
+
+        Raises:
+            Unavailable: the original could not be read.
+        """
+        entry = self._log.entry(duplicate.room, duplicate.seq)
+        if entry is None:  # it has expired
+            return Delivery()
+        return self._broadcaster.broadcast(duplicate.room, encode(log_event(entry)), skip=skip)
 
     def publish(self, payload: object) -> dict[str, Any]:
-        """Publish what a back end asked for; a repeated cid is not pushed again.
+        """Publish what a back end asked for.
 
         The answer counts the recipients. An `error` in it beside the seq means that the message is
         durable but nobody was sent it, because the room's members could not be read.
@@ -62,9 +79,12 @@ class Publisher:
             Unavailable: see MessageLog.append.
         """
         request = decode_publication(payload)
-        message = Message(request.room, request.user, request.message, request.cid)
+        message = Message(
+            room=request.room, user=request.user, text=request.message, cid=request.cid
+        )
         appended = self.append(message)
-        delivery = Delivery() if appended.duplicate else self.push(message, appended)
+        again = appended.duplicate
+        delivery = self.push_again(appended) if again else self.push(message, appended)
         return _report(appended, delivery)
 
 

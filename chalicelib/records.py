@@ -34,24 +34,26 @@ def item_key(key: Key) -> Item:
 
 
 def connection_item(session: Session) -> Item:
-    """Return the item of a connection."""
+    """Return the item of a connection, which was last heard of when it came."""
     return {
         **item_key(connection_key(session.connection_id)),
         "user": string(session.user),
         "endpoint": string(session.endpoint),
         "connected_at": number(session.connected_at),
+        "seen_at": number(session.connected_at),
         "expires_at": number(session.expires_at),
         "rooms": strings(session.rooms),
         "guest": {"BOOL": session.guest},
     }
 
 
-def subscription_item(session: Session, room: RoomName) -> Item:
-    """Return the item of a subscription, with all that fan-out needs."""
+def subscription_item(session: Session, room: RoomName, joined_at: float) -> Item:
+    """Return the item of a subscription, with all that fan-out and presence need."""
     return {
         **item_key(subscription_key(room, session.connection_id)),
         "user": string(session.user),
         "endpoint": string(session.endpoint),
+        "joined_at": number(joined_at),
         "expires_at": number(session.expires_at),
     }
 
@@ -71,4 +73,9 @@ def session_of(item: Item) -> Session:
 
 def member_of(row: Item) -> Member:
     """Read the item of a subscription."""
-    return Member(ConnectionId(row["sk"]["S"]), UserName(row["user"]["S"]), row["endpoint"]["S"])
+    return Member(
+        connection_id=ConnectionId(row["sk"]["S"]),
+        user=UserName(row["user"]["S"]),
+        endpoint=row["endpoint"]["S"],
+        joined_at=float(row["joined_at"]["N"]),
+    )

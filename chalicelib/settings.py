@@ -20,6 +20,7 @@ class Settings:
     Attributes:
         connections_table: CONNECTIONS_TABLE, required. See infra/data.yaml.
         messages_table: MESSAGES_TABLE, required. See infra/data.yaml.
+        memberships_table: MEMBERSHIPS_TABLE, required. See infra/data.yaml.
         stage: STAGE, "local". Only shown.
         region: AWS_REGION, else AWS_DEFAULT_REGION, else "us-east-1". Lambda sets the first.
         guests: GUESTS, false. Whether anyone may connect under a name of their choice.
@@ -35,7 +36,14 @@ class Settings:
             a fuller room only the count is told.
         connection_ttl: CONNECTION_TTL_SECONDS, 7800. API Gateway ends a connection after 2 hours;
             what is left in the table after this many seconds no longer counts.
+        lease: LEASE_SECONDS, 600, at least 60. A connection that has been silent for so long is
+            checked before it counts as present. Keep it above heartbeat_ms.
         idempotency_ttl: IDEMPOTENCY_TTL_SECONDS, 86400. How long a cid is remembered.
+        retention: RETENTION_SECONDS, 0. How long the entries of a room are kept; 0 is for ever.
+        max_reactions: MAX_REACTIONS, 500 to one message, at most 800: history shows them all in
+            one frame.
+        guest_membership_ttl: GUEST_MEMBERSHIP_SECONDS, 604800. How long it is remembered which
+            rooms a guest has joined and read.
         heartbeat_ms: HEARTBEAT_MS, 240000. How often clients are asked to ping; API Gateway ends
             a connection after 10 idle minutes.
         reconnect_after_ms: RECONNECT_AFTER_MS, 6600000. The age at which clients are asked to
@@ -46,6 +54,7 @@ class Settings:
 
     connections_table: str
     messages_table: str
+    memberships_table: str
     stage: str = "local"
     region: str = "us-east-1"
     guests: bool = False
@@ -56,7 +65,11 @@ class Settings:
     max_subscriptions: int = 100
     presence_list_limit: int = 100
     connection_ttl: int = 7800
+    lease: int = 600
     idempotency_ttl: int = 86400
+    retention: int = 0
+    max_reactions: int = 500
+    guest_membership_ttl: int = 604_800
     heartbeat_ms: int = 240_000
     reconnect_after_ms: int = 6_600_000
     post_concurrency: int = 64
@@ -72,6 +85,7 @@ class Settings:
         return cls(
             connections_table=_required(environ, "CONNECTIONS_TABLE"),
             messages_table=_required(environ, "MESSAGES_TABLE"),
+            memberships_table=_required(environ, "MEMBERSHIPS_TABLE"),
             stage=environ.get("STAGE") or "local",
             region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1",
             guests=_boolean(environ, "GUESTS", default=False),
@@ -84,7 +98,13 @@ class Settings:
             max_subscriptions=_integer(environ, "MAX_SUBSCRIPTIONS", 100, 1, 400),
             presence_list_limit=_integer(environ, "PRESENCE_LIST_LIMIT", 100, 0, 800),
             connection_ttl=_integer(environ, "CONNECTION_TTL_SECONDS", 7800, 60, 86_400),
+            lease=_integer(environ, "LEASE_SECONDS", 600, 60, 7800),
             idempotency_ttl=_integer(environ, "IDEMPOTENCY_TTL_SECONDS", 86_400, 1, 31_536_000),
+            retention=_integer(environ, "RETENTION_SECONDS", 0, 0, 3_153_600_000),
+            max_reactions=_integer(environ, "MAX_REACTIONS", 500, 0, 800),
+            guest_membership_ttl=_integer(
+                environ, "GUEST_MEMBERSHIP_SECONDS", 604_800, 60, 31_536_000
+            ),
             heartbeat_ms=_integer(environ, "HEARTBEAT_MS", 240_000, 1000, 600_000),
             reconnect_after_ms=_integer(environ, "RECONNECT_AFTER_MS", 6_600_000, 1000, 7_200_000),
             post_concurrency=_integer(environ, "POST_CONCURRENCY", 64, 1, 1000),

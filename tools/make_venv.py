@@ -45,7 +45,7 @@ def _install_pip(directory: str) -> int:
         path = Path(folder) / PIP
         path.write_bytes(wheel)
         python = Path(directory) / "bin" / "python"
-        command = [python, path / "pip", "install", "--quiet", "--no-index", path]
+        command: list[str | Path] = [python, path / "pip", "install", "--quiet", "--no-index", path]
         return subprocess.call(command)
 
 

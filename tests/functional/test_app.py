@@ -14,7 +14,7 @@ from moto import mock_aws
 import app as app_module
 from chalicelib import __version__
 from chalicelib.bootstrap import build
-from chalicelib.gateway import Outcome, Post
+from chalicelib.gateway import Outcome, Post, Probe
 from chalicelib.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +22,7 @@ ENVIRON = {
     "AWS_REGION": "eu-west-1",
     "CONNECTIONS_TABLE": "dynamowave-test-connections",
     "MESSAGES_TABLE": "dynamowave-test-messages",
+    "MEMBERSHIPS_TABLE": "dynamowave-test-memberships",
     "STAGE": "test",
     "GUESTS": "true",
 }
@@ -34,6 +35,9 @@ class RecordingGateway:
     def post(self, posts: Sequence[Post]) -> list[Outcome]:
         self.posts += posts
         return [Outcome.DELIVERED] * len(posts)
+
+    def check(self, probes: Sequence[Probe]) -> list[Outcome]:
+        return [Outcome.DELIVERED] * len(probes)
 
     def take(self) -> list[tuple[str, dict[str, Any]]]:
         """The frames since the last look, each with its recipient."""
@@ -109,15 +113,21 @@ def say(connection_id: str, body: str) -> Any:
 
 def test_two_people_talk(gateway: RecordingGateway) -> None:
     connected = [connect("A=", "alice"), connect("B=", "bob")]
+    came = gateway.take()
     answered = say("A=", '{"action":"sendmessage","message":"hello, everyone!"}')
     pushed = gateway.take()
     gone = app_module.websocket_disconnect(event("DISCONNECT", "B="), None)
+    left = gateway.take()
     say("A=", '{"action":"presence","room":"lobby"}')
 
     assert connected == [{"statusCode": 200}] * 2
     assert answered == {"statusCode": 200}
     assert [(to, frame["message"]) for to, frame in pushed] == [("B=", "hello, everyone!")]
     assert gone == {"statusCode": 200}
+    assert [(to, frame["status"]) for to, frame in came + left] == [
+        ("A=", "joined"),
+        ("A=", "left"),
+    ]
     assert gateway.take()[0][1]["users"] == ["alice"]
 
 
@@ -163,6 +173,7 @@ def test_every_stage_is_configured() -> None:
         environ = settings["environment_variables"]
         assert environ["CONNECTIONS_TABLE"] == f"dynamowave-{stage}-connections"
         assert environ["MESSAGES_TABLE"] == f"dynamowave-{stage}-messages"
+        assert environ["MEMBERSHIPS_TABLE"] == f"dynamowave-{stage}-memberships"
         assert environ["STAGE"] == stage
         guests[stage] = Settings.from_environ(environ).guests
     assert guests == {"local": True, "dev": True, "prod": False}

@@ -1,27 +1,17 @@
 """People chat through app.py, on the test client of localgateway: events and limits as on AWS."""
 
 import json
-from collections.abc import Iterator, Sequence
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from moto import mock_aws
 
-import app as app_module
-from chalicelib.bootstrap import build
+from chalicelib.commands import COMMANDS
 from chalicelib.connections import HANDSHAKE_SECONDS
-from chalicelib.gateway import Outcome, Post
-from chalicelib.settings import Settings
 from localgateway.testing import ConnectionClosed, HandshakeRefused, TestClient, TestSocket
-
-ROOT = Path(__file__).parents[2]
-REGION = "us-east-1"
-START = 1_800_000_000.0
+from tests.functional.chats import Chat
 
 TUTORIAL_FRAME = '{"action":"sendmessage","message":"hello, everyone!"}'
 JSON = st.recursive(
@@ -29,87 +19,31 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
     max_leaves=8,
 )
-ACTIONS = ["hello", "ping", "sendmessage", "subscribe", "unsubscribe", "presence", "nothing"]
-FIELDS = ["id", "room", "message", "cid", "to", "after", "rooms"]
+ACTIONS = [*COMMANDS, "nothing"]
+FIELDS = sorted({name for command in COMMANDS.values() for name in command.__struct_fields__})
+PUSHES = {"message", "edit", "delete", "reaction", "presence", "typing", "read"}
+PLAUSIBLE = st.sampled_from(["lobby", "dm:alice:bob", "alice", 0, 1, 2**53, True, "\U0001f44d"])
 FRAMES = st.builds(
     lambda action, fields: json.dumps({"action": action, **fields}),
     st.sampled_from(ACTIONS),
-    st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=4),
+    st.dictionaries(st.sampled_from(FIELDS), JSON | PLAUSIBLE, max_size=5),
 )
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class InProcessGateway:
-    """Posts to the test client's sockets, with API Gateway's answers."""
-
-    client: TestClient
-
-    def post(self, posts: Sequence[Post]) -> list[Outcome]:
-        return [self._post(post) for post in posts]
-
-    def _post(self, post: Post) -> Outcome:
-        answer = self.client.manage("POST", post.connection_id, post.frame)
-        if answer.status == HTTPStatus.OK:
-            return Outcome.DELIVERED
-        return Outcome.GONE if answer.status == HTTPStatus.GONE else Outcome.RETRYABLE
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def client(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    gateway = InProcessGateway()
-    chat = TestClient(app_module.app, stage_name="local", project_dir=ROOT, clock=clock)
-    gateway.client = chat
-    with mock_aws():
-        _create_tables("local")
-        service = build(
-            Settings.from_environ(
-                {
-                    "CONNECTIONS_TABLE": "dynamowave-local-connections",
-                    "MESSAGES_TABLE": "dynamowave-local-messages",
-                    "GUESTS": "true",
-                    "AWS_REGION": REGION,
-                }
-            ),
-            gateway=gateway,
-            dynamodb=boto3.client("dynamodb", region_name=REGION),
-            clock=clock,
-        )
-        monkeypatch.setattr(app_module, "service", lambda: service)
-        with chat:
-            yield chat
-
-
-def _create_tables(stage: str) -> None:
-    boto3.client("cloudformation", region_name=REGION).create_stack(
-        StackName="data",
-        TemplateBody=(ROOT / "infra" / "data.yaml").read_text(),
-        Parameters=[{"ParameterKey": "Stage", "ParameterValue": stage}],
-    )
+def client(chat: Chat) -> TestClient:
+    return chat.client
 
 
 def ask(socket: TestSocket, **frame: Any) -> dict[str, Any]:
+    """Send a frame and return its answer, whatever is pushed meanwhile."""
     socket.send(frame)
-    return socket.receive_json()
+    return next(frame for frame in socket.received() if frame["type"] not in PUSHES)
 
 
-def rows() -> list[dict[str, Any]]:
-    table = boto3.resource("dynamodb", region_name=REGION).Table("dynamowave-local-connections")
-    items: list[dict[str, Any]] = table.scan()["Items"]
-    return items
+def said(socket: TestSocket) -> list[str]:
+    """Return the messages that have arrived."""
+    return [frame["message"] for frame in socket.received() if frame["type"] == "message"]
 
 
 def test_a_newcomer_is_greeted(client: TestClient) -> None:
@@ -129,10 +63,11 @@ def test_the_frame_of_the_aws_tutorial_reaches_everyone_else_in_the_lobby(
 
     sender.send(TUTORIAL_FRAME)
 
-    frames = [other.receive_json() for other in others]
-    assert [frame["message"] for frame in frames] == ["hello, everyone!"] * 2
-    assert {(frame["room"], frame["seq"]) for frame in frames} == {("lobby", 1)}
-    assert sender.received() == []
+    frames = [frame for other in others for frame in other.received()]
+    pushes = [frame for frame in frames if frame["type"] == "message"]
+    assert [frame["message"] for frame in pushes] == ["hello, everyone!"] * 2
+    assert {(frame["room"], frame["seq"]) for frame in pushes} == {("lobby", 1)}
+    assert said(sender) == []
 
 
 def test_only_who_is_in_a_room_hears_it(client: TestClient) -> None:
@@ -143,8 +78,8 @@ def test_only_who_is_in_a_room_hears_it(client: TestClient) -> None:
     ack = ask(alice, action="sendmessage", room="tea", message="milk?", id=2)
 
     assert (ack["type"], ack["room"], ack["seq"]) == ("ack", "tea", 1)
-    assert [frame["message"] for frame in bob.received()] == ["milk?"]
-    assert carol.received() == []
+    assert said(bob) == ["milk?"]
+    assert said(carol) == []
 
 
 def test_who_left_a_room_hears_no_more(client: TestClient) -> None:
@@ -153,40 +88,42 @@ def test_who_left_a_room_hears_no_more(client: TestClient) -> None:
 
     alice.send(TUTORIAL_FRAME)
 
-    assert bob.received() == []
+    assert said(bob) == []
     assert ask(alice, action="presence", room="lobby")["users"] == ["alice"]
 
 
-def test_a_disconnect_leaves_nothing_behind(client: TestClient) -> None:
+def test_a_disconnect_leaves_nothing_behind(client: TestClient, chat: Chat) -> None:
     alice = client.connect("/?name=alice")
     for room in ("tea", "coffee"):
         ask(alice, action="subscribe", room=room, id=1)
 
     alice.leave()
 
-    assert rows() == []
+    assert chat.rows("connections") == []
 
 
 def test_a_client_that_vanished_is_pruned_by_the_next_message(
-    client: TestClient, clock: Clock
+    client: TestClient, chat: Chat
 ) -> None:
     alice, ghost = client.connect("/?name=alice"), client.connect("/?name=ghost")
     ghost.lose(disconnect=False)
-    clock.now += HANDSHAKE_SECONDS + 1
+    chat.clock.now += HANDSHAKE_SECONDS + 1
 
     ack = ask(alice, action="sendmessage", message="anyone?", id=1)
 
     assert ack["seq"] == 1
-    assert not any(ghost.id in str(row) for row in rows())
+    assert not any(ghost.id in str(row) for row in chat.rows("connections"))
 
 
-def test_a_message_to_someone_who_is_arriving_does_not_throw_them_out(client: TestClient) -> None:
+def test_a_message_to_someone_who_is_arriving_does_not_throw_them_out(
+    client: TestClient, chat: Chat
+) -> None:
     alice, newcomer = client.connect("/?name=alice"), client.connect("/?name=newcomer")
     newcomer.lose(disconnect=False)  # a post answers 410, as during $connect
 
     alice.send(TUTORIAL_FRAME)
 
-    assert any(newcomer.id in str(row) for row in rows())
+    assert any(newcomer.id in str(row) for row in chat.rows("connections"))
 
 
 def test_a_slow_client_costs_the_others_nothing(client: TestClient) -> None:
@@ -196,7 +133,7 @@ def test_a_slow_client_costs_the_others_nothing(client: TestClient) -> None:
     ack = ask(alice, action="sendmessage", message="hi", id=1)
 
     assert ack["type"] == "ack"
-    assert [frame["message"] for frame in bob.received()] == ["hi"]
+    assert said(bob) == ["hi"]
 
 
 def test_two_guests_never_share_a_name(client: TestClient) -> None:
@@ -216,6 +153,7 @@ def test_a_name_that_is_none_is_refused(client: TestClient, name: str) -> None:
     assert refused.value.status == HTTPStatus.BAD_REQUEST
 
 
+@pytest.mark.clause("R3")
 @pytest.mark.parametrize(
     ("frame", "code", "says"),
     [
@@ -230,8 +168,17 @@ def test_a_name_that_is_none_is_refused(client: TestClient, name: str) -> None:
         ('{"action":"sendmessage","message":7}', "bad_request", "message"),
         ('{"action":"sendmessage","message":""}', "bad_request", "message"),
         ('{"action":"sendmessage","message":"x","room":"No Room"}', "bad_request", "room"),
-        ('{"action":"sendmessage","message":"x","to":"bob"}', "bad_request", "to"),
-        ('{"action":"subscribe","room":"tea","after":3}', "bad_request", "after"),
+        ('{"action":"sendmessage","message":"x","to":"No User"}', "bad_request", "to"),
+        ('{"action":"sendmessage","message":"x","to":"bob","room":"tea"}', "bad_request", "to"),
+        ('{"action":"subscribe","room":"tea","after":-1}', "bad_request", "after"),
+        ('{"action":"subscribe","room":"tea","after":1e300}', "bad_request", "after"),
+        ('{"action":"history","room":"tea","before":0}', "bad_request", "before"),
+        ('{"action":"history","room":"tea","limit":101}', "bad_request", "limit"),
+        ('{"action":"editmessage","room":"tea","target":-7,"message":"x"}', "bad_request", "targ"),
+        ('{"action":"deletemessage","room":"tea"}', "bad_request", "target"),
+        ('{"action":"react","room":"tea","target":1,"emoji":"so nice"}', "bad_request", "emoji"),
+        ('{"action":"react","room":"tea","target":1,"emoji":""}', "bad_request", "emoji"),
+        ('{"action":"rooms","after":"No Room"}', "bad_request", "after"),
         (json.dumps({"action": "sendmessage", "message": "a" * 9000}), "bad_request", "8000"),
         ('{"action":"sendmessage","message":"\\ud800"}', "bad_request", "message"),
         ("[" * 20_000, "bad_request", "nested"),
@@ -245,7 +192,7 @@ def test_a_hostile_frame_is_answered_and_the_socket_lives(
 
     mallory.send(frame)
 
-    error = mallory.receive_json()
+    (error,) = mallory.received()
     assert (error["type"], error["code"]) == ("error", code)
     assert says in error["message"]
     assert ask(mallory, action="hello")["type"] == "welcome"
@@ -259,6 +206,7 @@ def test_what_api_gateway_does_not_take_closes_only_that_socket(
     client: TestClient, frame: str | bytes, code: int
 ) -> None:
     mallory, alice = client.connect("/?name=mallory"), client.connect("/?name=alice")
+    mallory.received()
 
     mallory.send(frame)
 
@@ -292,6 +240,43 @@ def test_no_frame_makes_the_handler_raise(client: TestClient, frame: str) -> Non
     socket.send(frame.encode(errors="replace").decode())
 
     for answer in socket.received():
-        assert answer["type"] in {"welcome", "pong", "ack", "message", "error"}
+        assert answer["type"] in {"welcome", "pong", "ack", "error"} | PUSHES
         assert answer.get("code") != "internal"
     socket.leave()
+
+
+@pytest.mark.clause("D5")
+def test_who_has_the_key_keeps_the_name(client: TestClient, chat: Chat) -> None:
+    key = "abcdefghijklmnop"
+    lost = client.connect(f"/?name=alice&key={key}")
+    lost.lose(disconnect=False)
+
+    back = client.connect(f"/?name=alice&key={key}")
+    thief = client.connect(f"/?name=alice&key={key[::-1]}")
+    stranger = client.connect("/?name=alice")
+    names = [ask(socket, action="hello")["user"] for socket in (back, thief, stranger)]
+
+    assert names[0] == "alice"
+    assert all(name.startswith("alice-") for name in names[1:])
+    assert key not in chat.everything()
+
+
+@pytest.mark.clause("D4")
+def test_a_name_with_a_key_is_free_when_its_holder_could_not_be_connected_any_more(
+    client: TestClient, chat: Chat
+) -> None:
+    client.connect("/?name=alice&key=abcdefghijklmnop").leave()
+    taken = ask(client.connect("/?name=alice"), action="hello")["user"]
+    chat.clock.now += 7800
+
+    free = ask(client.connect("/?name=alice"), action="hello")["user"]
+
+    assert (taken == "alice", free) == (False, "alice")
+
+
+@pytest.mark.parametrize("key", ["", "short", "a" * 65, "with%20a%20space%20in%20it", "%00" * 16])
+def test_a_key_that_is_none_is_refused(client: TestClient, key: str) -> None:
+    with pytest.raises(HandshakeRefused) as refused:
+        client.connect(f"/?name=alice&key={key}")
+
+    assert refused.value.status == HTTPStatus.BAD_REQUEST

@@ -9,14 +9,21 @@ import pytest
 from moto import mock_aws
 
 from chalicelib.backoff import Backoff
+from chalicelib.broadcaster import Broadcaster
 from chalicelib.connections import ConnectionRepository
+from chalicelib.courier import Courier
 from chalicelib.database import Database
+from chalicelib.memberships import MembershipRepository
 from chalicelib.messages import MessageLog
+from chalicelib.presence import Presence
+from localgateway.moto_transactions import cheap_transactions
 from tests.unit.fakes import (
     CONNECTIONS_TABLE,
+    MEMBERSHIPS_TABLE,
     MESSAGES_TABLE,
     Clock,
     Faulty,
+    LogFactory,
     RecordingGateway,
     ServiceFactory,
 )
@@ -32,7 +39,8 @@ def clock() -> Clock:
 @pytest.fixture(scope="module")
 def moto() -> Iterator[Any]:
     """The tables of infra/data.yaml, in moto; the value is a client."""
-    with mock_aws():
+    # Without the first, each transaction of a test costs as much as the table holds.
+    with cheap_transactions(), mock_aws():
         boto3.client("cloudformation", region_name="eu-west-1").create_stack(
             StackName="data",
             TemplateBody=TEMPLATE.read_text(encoding="utf-8"),
@@ -44,9 +52,14 @@ def moto() -> Iterator[Any]:
 @pytest.fixture
 def tables(moto: Any) -> Any:
     """The same, empty."""
-    for table, keys in {CONNECTIONS_TABLE: ("pk", "sk"), MESSAGES_TABLE: ("room", "seq")}.items():
-        for item in moto.scan(TableName=table)["Items"]:
-            moto.delete_item(TableName=table, Key={key: item[key] for key in keys})
+    for table, keys in {
+        CONNECTIONS_TABLE: ("pk", "sk"),
+        MESSAGES_TABLE: ("room", "seq"),
+        MEMBERSHIPS_TABLE: ("room", "member"),
+    }.items():
+        for page in moto.get_paginator("scan").paginate(TableName=table):
+            for item in page["Items"]:
+                moto.delete_item(TableName=table, Key={key: item[key] for key in keys})
     return moto
 
 
@@ -71,6 +84,22 @@ def log(database: Database, clock: Clock) -> MessageLog:
 
 
 @pytest.fixture
+def new_log(database: Database, clock: Clock) -> LogFactory:
+    """Make logs of one table: each is what another function sees of it."""
+
+    def make(**arguments: Any) -> MessageLog:
+        given = {"idempotency_ttl": 86_400, **arguments}
+        return MessageLog(database, table=MESSAGES_TABLE, clock=clock, **given)
+
+    return make
+
+
+@pytest.fixture
+def memberships(database: Database, clock: Clock) -> MembershipRepository:
+    return MembershipRepository(database, table=MEMBERSHIPS_TABLE, clock=clock, guest_ttl=604_800)
+
+
+@pytest.fixture
 def gateway() -> RecordingGateway:
     return RecordingGateway()
 
@@ -78,3 +107,22 @@ def gateway() -> RecordingGateway:
 @pytest.fixture
 def build_service(dynamodb: Faulty, gateway: RecordingGateway, clock: Clock) -> ServiceFactory:
     return ServiceFactory(dynamodb, gateway, clock)
+
+
+@pytest.fixture
+def courier(connections: ConnectionRepository, gateway: RecordingGateway) -> Courier:
+    return Courier(connections, gateway)
+
+
+@pytest.fixture
+def presence(
+    connections: ConnectionRepository, courier: Courier, gateway: RecordingGateway, clock: Clock
+) -> Presence:
+    return Presence(connections, courier, gateway, clock=clock, limit=3, lease=600)
+
+
+@pytest.fixture
+def broadcaster(
+    connections: ConnectionRepository, courier: Courier, presence: Presence
+) -> Broadcaster:
+    return Broadcaster(connections, courier, presence)

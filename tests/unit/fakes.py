@@ -1,23 +1,31 @@
 """Fakes that record, and what tests build values with."""
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib.bootstrap import build
 from chalicelib.chat import ChatService
-from chalicelib.gateway import Outcome, Post
+from chalicelib.drafts import Deletion, Edit, Message, Reaction
+from chalicelib.errors import ChatError
+from chalicelib.gateway import Outcome, Post, Probe
+from chalicelib.messages import MessageLog
 from chalicelib.models import ConnectionId, RoomName, Session, UserName, personal_room
+from chalicelib.protocol import MAX_FRAME_BYTES, decode
 from chalicelib.settings import Settings
 
 ENDPOINT = "https://a1b2c3.execute-api.eu-west-1.amazonaws.com/api"
 CONNECTIONS_TABLE = "dynamowave-test-connections"
 MESSAGES_TABLE = "dynamowave-test-messages"
+MEMBERSHIPS_TABLE = "dynamowave-test-memberships"
 ENVIRON = {
     "AWS_REGION": "eu-west-1",
     "CONNECTIONS_TABLE": CONNECTIONS_TABLE,
     "MESSAGES_TABLE": MESSAGES_TABLE,
+    "MEMBERSHIPS_TABLE": MEMBERSHIPS_TABLE,
     "GUESTS": "true",
 }
 
@@ -38,10 +46,11 @@ class Clock:
 
 
 class RecordingGateway:
-    """Keeps every post; answers DELIVERED but for what `outcomes` says of a connection."""
+    """Keeps every post and probe; answers DELIVERED but for what `outcomes` says."""
 
     def __init__(self) -> None:
         self.batches: list[list[Post]] = []
+        self.probes: list[Probe] = []
         self.outcomes: dict[str, Outcome] = {}
         self.failure: Exception | None = None
 
@@ -50,6 +59,10 @@ class RecordingGateway:
             raise self.failure
         self.batches.append(list(posts))
         return [self.outcomes.get(post.connection_id, Outcome.DELIVERED) for post in posts]
+
+    def check(self, probes: Sequence[Probe]) -> list[Outcome]:
+        self.probes += probes
+        return [self.outcomes.get(probe.connection_id, Outcome.DELIVERED) for probe in probes]
 
     def frames(self, connection_id: str) -> list[bytes]:
         return [
@@ -60,6 +73,7 @@ class RecordingGateway:
         ]
 
 
+LogFactory: TypeAlias = Callable[..., MessageLog]
 Step: TypeAlias = Exception | Callable[[dict[str, Any]], Any]
 
 
@@ -144,3 +158,111 @@ def new_session(
         rooms=frozenset({personal_room(name), *(RoomName(room) for room in rooms)}),
         guest=guest,
     )
+
+
+LOBBY, GAMES = RoomName("lobby"), RoomName("games")
+ALICE, BOB, CAROL = UserName("alice"), UserName("bob"), UserName("carol")
+
+
+def said(
+    text: str = "x", *, user: UserName = ALICE, room: RoomName = LOBBY, cid: str | None = None
+) -> Message:
+    return Message(room=room, user=user, text=text, cid=cid)
+
+
+def edited(
+    target: int,
+    text: str = "better",
+    *,
+    user: UserName = ALICE,
+    room: RoomName = LOBBY,
+    cid: str | None = None,
+) -> Edit:
+    return Edit(room=room, user=user, target=target, text=text, cid=cid)
+
+
+def deleted(
+    target: int, *, user: UserName = ALICE, room: RoomName = LOBBY, cid: str | None = None
+) -> Deletion:
+    return Deletion(room=room, user=user, target=target, cid=cid)
+
+
+def reacted(
+    target: int,
+    emoji: str = "👍",
+    *,
+    user: UserName = ALICE,
+    room: RoomName = LOBBY,
+    removed: bool = False,
+    cid: str | None = None,
+) -> Reaction:
+    return Reaction(room=room, user=user, target=target, emoji=emoji, removed=removed, cid=cid)
+
+
+def stored(dynamodb: Faulty, room: str) -> list[dict[str, Any]]:
+    """Return all that the messages table holds under a room (or under a cid), whatever its age."""
+    arguments = {
+        "TableName": MESSAGES_TABLE,
+        "KeyConditionExpression": "room = :room",
+        "ExpressionAttributeValues": {":room": {"S": room}},
+    }
+    pages = dynamodb.client.get_paginator("query").paginate(**arguments)
+    return [item for page in pages for item in page["Items"]]
+
+
+def collect_expired(dynamodb: Faulty, table: str, keys: Sequence[str], now: float) -> None:
+    """Delete what has expired, as the time to live of a table does sooner or later."""
+    for item in dynamodb.client.scan(TableName=table)["Items"]:
+        if "expires_at" in item and float(item["expires_at"]["N"]) <= now:
+            dynamodb.client.delete_item(TableName=table, Key={key: item[key] for key in keys})
+
+
+def websocket_event(connection_id: str, **rest: Any) -> dict[str, Any]:
+    """Return what API Gateway invokes a handler with."""
+    context = {"connectionId": connection_id, "apiId": "a1b2c3", "stage": "api"}
+    return {"requestContext": context, "isBase64Encoded": False, **rest}
+
+
+class Client:
+    """One connection, as it looks from outside."""
+
+    def __init__(self, chat: ChatService, gateway: RecordingGateway, connection_id: str) -> None:
+        self._chat = chat
+        self._gateway = gateway
+        self._seen = 0
+        self.id = connection_id
+
+    def connect(self, name: str | None = None, *, key: str | None = None) -> int:
+        wishes = {"name": name, "key": key}
+        query = {field: value for field, value in wishes.items() if value is not None} or None
+        event = websocket_event(self.id, queryStringParameters=query)
+        return self._chat.connect(event)["statusCode"]
+
+    def disconnect(self) -> None:
+        self._chat.disconnect(websocket_event(self.id))
+
+    def send(self, action: str, **fields: Any) -> list[dict[str, Any]]:
+        return self.send_text(json.dumps({"action": action, **fields}))
+
+    def send_text(self, text: object) -> list[dict[str, Any]]:
+        self._chat.receive(websocket_event(self.id, body=text))
+        return self.received()
+
+    def received(self) -> list[dict[str, Any]]:
+        """What came since the last look."""
+        frames = self._gateway.frames(self.id)[self._seen :]
+        self._seen += len(frames)
+        assert all(len(frame) <= MAX_FRAME_BYTES for frame in frames)
+        return [json.loads(frame) for frame in frames]
+
+
+def frame(**fields: Any) -> str:
+    """Return a frame of a client."""
+    return json.dumps(fields)
+
+
+def refusal(text: object) -> ChatError:
+    """Return the error that a frame is answered with."""
+    with pytest.raises(ChatError) as caught:
+        decode(text)
+    return caught.value

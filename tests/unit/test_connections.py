@@ -1,11 +1,13 @@
 """The registry: who is connected, and to which rooms."""
 
+from collections.abc import Callable
+
 import pytest
 
 from chalicelib.connections import HANDSHAKE_SECONDS, ConnectionRepository, NameTakenError
 from chalicelib.database import Database
 from chalicelib.errors import TooManySubscriptions, Unauthorized, Unavailable
-from chalicelib.models import ConnectionId, Member, RoomName, Session, UserName
+from chalicelib.models import ConnectionId, Departure, Member, RoomName, Session, UserName
 from tests.unit.fakes import (
     CONNECTIONS_TABLE,
     ENDPOINT,
@@ -18,6 +20,7 @@ from tests.unit.fakes import (
 
 A, B, C = ConnectionId("A="), ConnectionId("B="), ConnectionId("C=")
 LOBBY, GAMES = RoomName("lobby"), RoomName("games")
+DOWN = client_error("InternalServerError", status=500)
 
 
 def rows(dynamodb: Faulty) -> set[tuple[str, str]]:
@@ -30,6 +33,16 @@ def member_ids(connections: ConnectionRepository, room: RoomName) -> list[Connec
     return [member.connection_id for member in connections.members(room)]
 
 
+def member_of(session: Session) -> Member:
+    return Member(session.connection_id, session.user, session.endpoint, session.connected_at)
+
+
+def forget_connection(dynamodb: Faulty, connection_id: ConnectionId) -> None:
+    """Leave of a connection what an interrupted removal leaves: its subscriptions."""
+    key = {"pk": {"S": f"conn#{connection_id}"}, "sk": {"S": "conn"}}
+    dynamodb.client.delete_item(TableName=CONNECTIONS_TABLE, Key=key)
+
+
 @pytest.fixture
 def alice(connections: ConnectionRepository, clock: Clock) -> Session:
     session = new_session(A, "alice", "lobby", now=clock.now, guest=True)
@@ -37,31 +50,27 @@ def alice(connections: ConnectionRepository, clock: Clock) -> Session:
     return session
 
 
+@pytest.fixture
+def roomy(database: Database, clock: Clock) -> ConnectionRepository:
+    """Connections that may be in many rooms."""
+    return ConnectionRepository(
+        database, table=CONNECTIONS_TABLE, clock=clock, max_subscriptions=100
+    )
+
+
+# Registering
+
+
 def test_a_connection_is_registered_with_its_rooms(
-    connections: ConnectionRepository, alice: Session, dynamodb: Faulty
+    connections: ConnectionRepository, alice: Session, clock: Clock, dynamodb: Faulty
 ) -> None:
-    found = connections.session(A)
+    found = connections.touch(A)
 
     assert found == alice
     assert alice.public_rooms == ["lobby"]
-    assert list(connections.members(LOBBY)) == [Member(A, UserName("alice"), ENDPOINT)]
+    assert list(connections.members(LOBBY)) == [Member(A, UserName("alice"), ENDPOINT, clock.now)]
     assert member_ids(connections, RoomName("@alice")) == [A]
     assert dynamodb.count("transact_write_items") == 1
-
-
-def test_a_connection_that_is_not_there_has_no_session(connections: ConnectionRepository) -> None:
-    assert connections.session(A) is None
-
-
-@pytest.mark.usefixtures("alice")
-def test_what_has_expired_is_not_there_although_the_table_still_has_it(
-    connections: ConnectionRepository, clock: Clock
-) -> None:
-    clock.now += 7800
-
-    assert connections.session(A) is None
-    assert list(connections.members(LOBBY)) == []
-    assert connections.users(LOBBY) == []
 
 
 def test_registering_in_the_way_of_others_is_tried_again(
@@ -71,7 +80,7 @@ def test_registering_in_the_way_of_others_is_tried_again(
 
     connections.add(new_session(A, "alice", now=clock.now, guest=True))
 
-    assert connections.session(A) is not None
+    assert connections.touch(A).user == "alice"
 
 
 @pytest.mark.usefixtures("alice")
@@ -103,9 +112,10 @@ def test_the_name_of_a_guest_whose_time_is_over_is_free(
 
     connections.add(new_session(B, "alice", now=clock.now, guest=True))
 
-    assert connections.session(B) is not None
+    assert connections.touch(B).user == "alice"
 
 
+@pytest.mark.clause("D4")
 def test_the_name_of_a_guest_who_left_is_free(
     connections: ConnectionRepository, alice: Session, clock: Clock
 ) -> None:
@@ -113,7 +123,7 @@ def test_the_name_of_a_guest_who_left_is_free(
 
     connections.add(new_session(B, "alice", now=clock.now, guest=True))
 
-    assert connections.session(B) is not None
+    assert connections.touch(B).user == "alice"
 
 
 def test_one_person_who_is_no_guest_may_have_several_connections(
@@ -123,16 +133,160 @@ def test_one_person_who_is_no_guest_may_have_several_connections(
     connections.add(new_session(B, "alice", "lobby", now=clock.now))
 
     assert member_ids(connections, RoomName("@alice")) == [A, B]
-    assert connections.users(LOBBY) == ["alice"]
 
 
-def test_subscribing_writes_both_sides(connections: ConnectionRepository, alice: Session) -> None:
+def guest(connection_id: str, clock: Clock) -> Session:
+    return new_session(connection_id, "alice", "lobby", now=clock.now, guest=True)
+
+
+@pytest.mark.clause("D5")
+def test_a_guest_with_the_key_has_the_name_on_several_connections(
+    connections: ConnectionRepository, clock: Clock
+) -> None:
+    for connection_id in (A, B):
+        connections.add(guest(connection_id, clock), key="k1")
+
+    assert member_ids(connections, RoomName("@alice")) == [A, B]
+
+
+@pytest.mark.clause("D4")
+@pytest.mark.parametrize(("first", "second"), [("k1", "k2"), ("k1", None), (None, "k1")])
+def test_without_the_same_key_nobody_takes_the_name_of_a_live_guest(
+    connections: ConnectionRepository, clock: Clock, first: str | None, second: str | None
+) -> None:
+    connections.add(guest(A, clock), key=first)
+
+    with pytest.raises(NameTakenError):
+        connections.add(guest(B, clock), key=second)
+
+    assert member_ids(connections, LOBBY) == [A]
+
+
+@pytest.mark.clause("D4")
+@pytest.mark.parametrize("end", ["removed", "pruned"])
+def test_a_name_with_a_key_waits_for_its_holder_as_long_as_a_connection_may_last(
+    connections: ConnectionRepository, clock: Clock, end: str
+) -> None:
+    holder = guest(A, clock)
+    connections.add(holder, key="k1")
+    clock.now += HANDSHAKE_SECONDS
+    if end == "removed":
+        connections.remove(A)
+    else:
+        connections.prune([(LOBBY, member_of(holder))])
+
+    clock.now = holder.expires_at - 0.001
+    with pytest.raises(NameTakenError):
+        connections.add(guest(B, clock), key="k2")
+    connections.add(guest(C, clock), key="k1")
+    connections.remove(C)
+
+    # Coming back has renewed the claim.
+    clock.now += 7799
+    with pytest.raises(NameTakenError):
+        connections.add(guest(B, clock), key="k2")
+    clock.now += 1
+    connections.add(guest(B, clock), key="k2")
+    assert member_ids(connections, LOBBY) == [B]
+
+
+# Being heard of
+
+
+def test_a_connection_that_is_touched_was_heard_of_this_moment(
+    connections: ConnectionRepository, alice: Session, clock: Clock
+) -> None:
+    came = clock.now
+    clock.now += 100
+
+    assert connections.touch(A) == alice
+
+    members = [member_of(alice)]
+    assert connections.silent(members, since=came + 99.999) == (set(), set())
+    assert connections.silent(members, since=came + 100) == ({A}, set())
+
+
+def test_a_connection_that_is_not_there_is_not_brought_about_by_touching_it(
+    connections: ConnectionRepository, dynamodb: Faulty
+) -> None:
+    with pytest.raises(Unauthorized):
+        connections.touch(A)
+
+    assert rows(dynamodb) == set()
+
+
+@pytest.mark.usefixtures("alice")
+def test_a_connection_whose_time_is_over_is_not_renewed(
+    connections: ConnectionRepository, clock: Clock
+) -> None:
+    came = int(clock.now)
+    clock.now = came + 7799.999
+    assert connections.touch(A).user == "alice"
+
+    clock.now = came + 7800
+    with pytest.raises(Unauthorized):
+        connections.touch(A)
+
+
+@pytest.mark.usefixtures("alice")
+def test_what_has_expired_is_not_in_a_room_although_the_table_still_has_it(
+    connections: ConnectionRepository, clock: Clock, dynamodb: Faulty
+) -> None:
+    clock.now += 7800
+
+    assert list(connections.members(LOBBY)) == []
+    assert connections.first_members(LOBBY, limit=10) == ([], False)
+    assert ("room#lobby", A) in rows(dynamodb)
+
+
+def test_of_members_those_not_heard_of_since_are_silent_and_those_not_registered_are_unknown(
+    connections: ConnectionRepository, alice: Session, clock: Clock, dynamodb: Faulty
+) -> None:
+    bob = new_session(B, "bob", "lobby", now=clock.now + 1)
+    carol = new_session(C, "carol", "lobby", now=clock.now + 2)
+    for session in (bob, carol):
+        connections.add(session)
+    forget_connection(dynamodb, C)
+
+    silent, unknown = connections.silent(
+        [member_of(session) for session in (alice, bob, carol, alice)], since=clock.now
+    )
+
+    assert (silent, unknown) == ({A}, {C})
+
+
+def test_more_members_than_one_read_takes_are_looked_up(
+    connections: ConnectionRepository, dynamodb: Faulty
+) -> None:
+    members = [
+        Member(ConnectionId(f"c{n}"), UserName("bob"), ENDPOINT, 0.0) for n in (*range(101), 0)
+    ]
+
+    silent, unknown = connections.silent(members, since=0)
+
+    assert (silent, len(unknown)) == (set(), 101)
+    assert dynamodb.count("batch_get_item") == 2
+
+
+def test_nobody_is_looked_up_where_there_is_nobody(
+    connections: ConnectionRepository, dynamodb: Faulty
+) -> None:
+    assert connections.silent([], since=0) == (set(), set())
+    assert dynamodb.calls == []
+
+
+# Subscribing
+
+
+def test_subscribing_writes_both_sides(
+    connections: ConnectionRepository, alice: Session, clock: Clock
+) -> None:
+    clock.now += 5
+
     connections.subscribe(alice, GAMES)
 
-    found = connections.session(A)
-    assert found is not None
-    assert found.public_rooms == ["games", "lobby"]
-    assert member_ids(connections, GAMES) == [A]
+    assert connections.touch(A).public_rooms == ["games", "lobby"]
+    assert list(connections.members(GAMES)) == [Member(A, UserName("alice"), ENDPOINT, clock.now)]
 
 
 def test_subscribing_again_is_harmless_even_at_the_limit(
@@ -141,9 +295,7 @@ def test_subscribing_again_is_harmless_even_at_the_limit(
     for room in ["r1", "r2", "r2", "r1", "lobby"]:
         connections.subscribe(alice, RoomName(room))
 
-    found = connections.session(A)
-    assert found is not None
-    assert found.public_rooms == ["lobby", "r1", "r2"]
+    assert connections.touch(A).public_rooms == ["lobby", "r1", "r2"]
 
 
 def test_the_limit_counts_public_rooms_and_is_named(
@@ -192,8 +344,30 @@ def test_no_subscription_appears_after_the_session_expired(
 
     with pytest.raises(Unauthorized):
         connections.subscribe(alice, GAMES)
+    with pytest.raises(Unauthorized):
+        connections.unsubscribe(alice, LOBBY)
 
     assert ("room#games", A) not in rows(dynamodb)
+
+
+def test_subscribing_and_leaving_in_the_way_of_others_are_tried_again(
+    connections: ConnectionRepository, alice: Session, dynamodb: Faulty
+) -> None:
+    conflict = cancelled("TransactionConflict", "None")
+
+    dynamodb.plan("transact_write_items", conflict, None, conflict, None)
+    connections.subscribe(alice, GAMES)
+    connections.unsubscribe(alice, LOBBY)
+
+    assert connections.touch(A).public_rooms == ["games"]
+
+
+def test_leaving_a_room_is_a_departure(connections: ConnectionRepository, alice: Session) -> None:
+    departures = connections.unsubscribe(alice, LOBBY)
+
+    assert departures == [Departure(LOBBY, UserName("alice"))]
+    assert connections.touch(A).public_rooms == []
+    assert member_ids(connections, LOBBY) == []
 
 
 def test_leaving_a_room_one_is_not_in_is_no_error(
@@ -201,43 +375,45 @@ def test_leaving_a_room_one_is_not_in_is_no_error(
 ) -> None:
     connections.unsubscribe(alice, GAMES)
 
-    assert connections.session(A) == alice
+    assert connections.touch(A) == alice
 
 
-def test_removing_leaves_nothing_behind(
+# Removing
+
+
+def test_removing_leaves_nothing_behind_and_tells_what_was_left(
     connections: ConnectionRepository, alice: Session, clock: Clock, dynamodb: Faulty
 ) -> None:
     connections.add(new_session(B, "bob", "lobby", now=clock.now))
     connections.subscribe(alice, GAMES)
 
-    connections.remove(A)
+    departures = connections.remove(A)
 
+    assert departures == [
+        Departure(RoomName(room), UserName("alice")) for room in ("@alice", "games", "lobby")
+    ]
     assert rows(dynamodb) == {("conn#B=", "conn"), ("room#lobby", B), ("room#@bob", B)}
 
 
 def test_removing_many_subscriptions_takes_batches(
-    dynamodb: Faulty, database: Database, clock: Clock
+    dynamodb: Faulty, roomy: ConnectionRepository, clock: Clock
 ) -> None:
-    connections = ConnectionRepository(
-        database, table=CONNECTIONS_TABLE, clock=clock, max_subscriptions=100
-    )
-    session = new_session(A, "alice", now=clock.now)
-    connections.add(session)
-    for n in range(60):
-        connections.subscribe(session, RoomName(f"r{n}"))
+    roomy.add(new_session(A, "alice", *(f"r{n}" for n in range(60)), now=clock.now))
 
-    connections.remove(A)
+    departures = roomy.remove(A)
 
+    assert len(departures) == 61
     assert rows(dynamodb) == set()
     assert dynamodb.count("batch_write_item") == 3
 
 
 @pytest.mark.usefixtures("alice")
-def test_removing_twice_is_harmless(connections: ConnectionRepository) -> None:
-    connections.remove(A)
+def test_removing_twice_is_harmless_and_the_second_time_nobody_leaves(
+    connections: ConnectionRepository,
+) -> None:
     connections.remove(A)
 
-    assert connections.session(A) is None
+    assert connections.remove(A) == []
 
 
 def test_removing_does_not_take_a_name_that_is_anothers_by_now(
@@ -251,42 +427,140 @@ def test_removing_does_not_take_a_name_that_is_anothers_by_now(
     assert ("user#alice", "guest") in rows(dynamodb)
 
 
+def test_a_removal_that_was_interrupted_is_finished_by_pruning(
+    connections: ConnectionRepository, alice: Session, dynamodb: Faulty
+) -> None:
+    dynamodb.plan("batch_write_item", DOWN)
+    with pytest.raises(Unavailable):
+        connections.remove(A)
+    assert ("room#lobby", A) in rows(dynamodb)
+
+    departures = connections.prune([(LOBBY, member_of(alice))])
+
+    assert departures == [Departure(LOBBY, UserName("alice"))]
+    assert ("room#lobby", A) not in rows(dynamodb)
+
+
+# Pruning
+
+
 def test_pruning_removes_the_dead_with_everything_and_nobody_else(
     connections: ConnectionRepository, alice: Session, clock: Clock, dynamodb: Faulty
 ) -> None:
+    bob = new_session(B, "bob", "lobby", now=clock.now)
     connections.subscribe(alice, GAMES)
-    connections.add(new_session(B, "bob", "lobby", now=clock.now))
+    connections.add(bob)
     connections.add(new_session(C, "carol", "lobby", now=clock.now))
     clock.now += HANDSHAKE_SECONDS
 
-    connections.prune(LOBBY, [A, B, A])
+    departures = connections.prune([(LOBBY, member_of(session)) for session in (alice, bob, alice)])
 
+    assert sorted(departures) == [
+        ("@alice", "alice"),
+        ("@bob", "bob"),
+        ("games", "alice"),
+        ("lobby", "alice"),
+        ("lobby", "bob"),
+    ]
     assert rows(dynamodb) == {("conn#C=", "conn"), ("room#lobby", C), ("room#@carol", C)}
 
 
-@pytest.mark.usefixtures("alice")
 def test_pruning_spares_a_connection_whose_handshake_may_not_be_over(
-    connections: ConnectionRepository, clock: Clock
+    connections: ConnectionRepository, alice: Session, clock: Clock
 ) -> None:
     clock.now += HANDSHAKE_SECONDS - 0.1
 
-    connections.prune(LOBBY, [A])
+    departures = connections.prune([(LOBBY, member_of(alice))])
 
-    assert connections.session(A) is not None
+    assert departures == []
+    assert connections.touch(A) == alice
     assert member_ids(connections, LOBBY) == [A]
 
 
-@pytest.mark.usefixtures("alice")
-def test_pruning_removes_a_subscription_whose_connection_has_gone(
-    connections: ConnectionRepository, dynamodb: Faulty
+def test_pruning_spares_the_young_among_the_dead(
+    connections: ConnectionRepository, alice: Session, clock: Clock, dynamodb: Faulty
 ) -> None:
-    dynamodb.client.delete_item(
-        TableName=CONNECTIONS_TABLE, Key={"pk": {"S": "conn#A="}, "sk": {"S": "conn"}}
-    )
+    clock.now += HANDSHAKE_SECONDS
+    bob = new_session(B, "bob", "lobby", now=clock.now)
+    connections.add(bob)
 
-    connections.prune(LOBBY, [A])
+    departures = connections.prune([(LOBBY, member_of(bob)), (LOBBY, member_of(alice))])
 
+    assert {departure.user for departure in departures} == {"alice"}
+    assert rows(dynamodb) == {("conn#B=", "conn"), ("room#lobby", B), ("room#@bob", B)}
+
+
+def test_pruning_removes_a_subscription_whose_connection_has_gone(
+    connections: ConnectionRepository, alice: Session, dynamodb: Faulty
+) -> None:
+    forget_connection(dynamodb, A)
+
+    departures = connections.prune([(LOBBY, member_of(alice))])
+
+    assert departures == [Departure(LOBBY, UserName("alice"))]
     assert ("room#lobby", A) not in rows(dynamodb)
+
+
+def test_a_pruning_that_was_interrupted_can_be_done_again_from_the_connection(
+    roomy: ConnectionRepository, clock: Clock, dynamodb: Faulty
+) -> None:
+    alice = new_session(A, "alice", *(f"r{n:02}" for n in range(40)), now=clock.now)
+    roomy.add(alice)
+    clock.now += HANDSHAKE_SECONDS
+    gone = [(RoomName("r00"), member_of(alice))]
+    dynamodb.plan("batch_write_item", None, DOWN)
+    with pytest.raises(Unavailable):
+        roomy.prune(gone)
+
+    departures = roomy.prune(gone)
+
+    assert {departure.room for departure in departures} == alice.rooms
+    assert rows(dynamodb) == set()
+
+
+def test_pruning_frees_the_name_of_a_guest(
+    connections: ConnectionRepository, alice: Session, clock: Clock
+) -> None:
+    clock.now += HANDSHAKE_SECONDS
+    connections.prune([(LOBBY, member_of(alice))])
+
+    connections.add(new_session(B, "alice", now=clock.now, guest=True))
+
+    assert connections.touch(B).user == "alice"
+
+
+def test_pruning_does_not_take_a_name_that_is_anothers_by_now(
+    connections: ConnectionRepository, alice: Session, clock: Clock, dynamodb: Faulty
+) -> None:
+    clock.now += 7800
+    connections.add(new_session(B, "alice", now=clock.now, guest=True))
+
+    connections.prune([(LOBBY, member_of(alice))])
+
+    assert ("user#alice", "guest") in rows(dynamodb)
+    assert ("conn#A=", "conn") not in rows(dynamodb)
+
+
+def test_more_connections_than_one_read_takes_are_pruned(
+    connections: ConnectionRepository, alice: Session, dynamodb: Faulty, clock: Clock
+) -> None:
+    strangers = [
+        Member(ConnectionId(f"c{n}"), UserName("bob"), ENDPOINT, clock.now) for n in range(100)
+    ]
+    clock.now += HANDSHAKE_SECONDS
+
+    connections.prune([(LOBBY, member) for member in [*strangers, member_of(alice)]])
+
+    assert rows(dynamodb) == set()
+    assert dynamodb.count("batch_get_item") == 2
+
+
+def test_pruning_nobody_asks_nobody(connections: ConnectionRepository, dynamodb: Faulty) -> None:
+    assert connections.prune([]) == []
+    assert dynamodb.calls == []
+
+
+# Reading a room
 
 
 def test_all_pages_of_a_room_are_read(
@@ -302,32 +576,83 @@ def test_all_pages_of_a_room_are_read(
     assert dynamodb.count("query") == 4
 
 
-def test_the_database_away_is_unavailable(
-    connections: ConnectionRepository, alice: Session, dynamodb: Faulty
+def test_the_first_members_of_a_room_cost_one_bounded_read(
+    connections: ConnectionRepository, clock: Clock, dynamodb: Faulty
 ) -> None:
-    for operation in ("get_item", "query", "delete_item", "transact_write_items"):
-        dynamodb.always(operation, client_error("InternalServerError", status=500))
+    for n in range(7):
+        connections.add(new_session(f"c{n}", f"user{n}", "lobby", now=clock.now))
 
-    for call in (
-        lambda: connections.add(alice),
-        lambda: connections.session(A),
-        lambda: connections.subscribe(alice, GAMES),
-        lambda: connections.unsubscribe(alice, LOBBY),
-        lambda: connections.users(LOBBY),
-        lambda: connections.remove(A),
-    ):
-        with pytest.raises(Unavailable):
-            call()
+    few, more = connections.first_members(LOBBY, limit=3)
+    everyone, no_more = connections.first_members(LOBBY, limit=8)
+
+    assert ([member.connection_id for member in few], more) == (["c0", "c1", "c2"], True)
+    assert (len(everyone), no_more) == (7, False)
+    queries = [arguments for name, arguments in dynamodb.calls if name == "query"]
+    assert [query["Limit"] for query in queries] == [3, 8]
 
 
-def test_nothing_ever_scans_the_table(
+def test_expired_subscriptions_count_towards_the_bound_of_the_first_members(
+    connections: ConnectionRepository, clock: Clock
+) -> None:
+    for n in range(3):
+        connections.add(new_session(f"c{n}", f"user{n}", "lobby", now=clock.now))
+    clock.now += 7800
+    connections.add(new_session("c9", "user9", "lobby", now=clock.now))
+
+    assert connections.first_members(LOBBY, limit=3) == ([], True)
+
+
+# All of it
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda connections, alice: connections.add(alice),
+        lambda connections, _: connections.touch(A),
+        lambda connections, alice: connections.subscribe(alice, GAMES),
+        lambda connections, alice: connections.unsubscribe(alice, LOBBY),
+        lambda connections, _: list(connections.members(LOBBY)),
+        lambda connections, _: connections.first_members(LOBBY, limit=1),
+        lambda connections, alice: connections.silent([member_of(alice)], since=0),
+        lambda connections, _: connections.remove(A),
+        lambda connections, alice: connections.prune([(LOBBY, member_of(alice))]),
+    ],
+    ids=["add", "touch", "subscribe", "unsubscribe", "members", "first", "silent", "rm", "prune"],
+)
+def test_the_database_away_is_unavailable(
+    connections: ConnectionRepository,
+    alice: Session,
+    dynamodb: Faulty,
+    call: Callable[[ConnectionRepository, Session], object],
+) -> None:
+    for operation in ("query", "delete_item", "transact_write_items", "update_item"):
+        dynamodb.always(operation, DOWN)
+    for operation in ("batch_get_item", "batch_write_item"):
+        dynamodb.always(operation, DOWN)
+
+    with pytest.raises(Unavailable):
+        call(connections, alice)
+
+
+def test_nothing_ever_scans_the_table_and_every_read_is_consistent(
     connections: ConnectionRepository, alice: Session, dynamodb: Faulty
 ) -> None:
     connections.subscribe(alice, GAMES)
-    connections.users(GAMES)
-    connections.prune(GAMES, [A])
+    members = list(connections.members(GAMES))
+    connections.first_members(GAMES, limit=1)
+    connections.silent(members, since=0)
+    connections.prune([(GAMES, member) for member in members])
     connections.remove(A)
 
-    operations = {name for name, _ in dynamodb.calls}
-    assert "scan" not in operations
+    assert "scan" not in {name for name, _ in dynamodb.calls}
     assert all("IndexName" not in arguments for _, arguments in dynamodb.calls)
+    reads = [arguments for name, arguments in dynamodb.calls if name in {"query", "get_item"}]
+    reads += [
+        wanted
+        for name, arguments in dynamodb.calls
+        if name == "batch_get_item"
+        for wanted in arguments["RequestItems"].values()
+    ]
+    assert len(reads) == 4
+    assert all(read["ConsistentRead"] for read in reads)

@@ -1,122 +1,20 @@
-"""What the repositories are told when DynamoDB does not do as asked."""
+"""What the repositories ask of DynamoDB, and what they are told."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from chalicelib.database import ConditionError, Database, number, string
-from chalicelib.errors import Unavailable
-from tests.unit.fakes import CONNECTIONS_TABLE, Clock, Faulty, cancelled, client_error
+from tests.unit.fakes import CONNECTIONS_TABLE, Clock, Faulty
 
 KEY = {"pk": string("conn#a"), "sk": string("conn")}
-PUT = {"Put": {"TableName": CONNECTIONS_TABLE, "Item": KEY}}
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        client_error("ProvisionedThroughputExceededException"),
-        client_error("ThrottlingException"),
-        client_error("RequestLimitExceeded"),
-        client_error("TransactionInProgressException"),
-        client_error("InternalServerError", status=500),
-        client_error("SomethingNew", status=503),
-        EndpointConnectionError(endpoint_url="http://localhost"),
-        ReadTimeoutError(endpoint_url="http://localhost"),
-    ],
-)
-def test_what_passes_is_unavailable_and_says_from_what(
-    error: Exception, database: Database, dynamodb: Faulty
-) -> None:
-    dynamodb.plan("get_item", error)
-
-    with pytest.raises(Unavailable) as caught:
-        database.get(CONNECTIONS_TABLE, KEY)
-
-    assert caught.value.__cause__ is error
-    assert caught.value.retry_after_ms == 1000
-
-
-@pytest.mark.parametrize(
-    "code", ["ResourceNotFoundException", "AccessDeniedException", "ValidationException"]
-)
-def test_a_fault_of_the_deployment_stays_what_it_is(
-    code: str, database: Database, dynamodb: Faulty
-) -> None:
-    dynamodb.plan("get_item", client_error(code))
-
-    with pytest.raises(ClientError, match=code):
-        database.get(CONNECTIONS_TABLE, KEY)
-
-
-def test_a_collision_with_a_transaction_is_tried_again(
-    database: Database, dynamodb: Faulty
-) -> None:
-    collision = client_error("TransactionConflictException")
-    dynamodb.plan("delete_item", collision, collision, None)
-
-    database.delete(CONNECTIONS_TABLE, KEY)
-
-    assert dynamodb.count("delete_item") == 3
-
-
-def test_collisions_without_end_are_unavailable(
-    database: Database, dynamodb: Faulty, clock: Clock
-) -> None:
-    dynamodb.always("delete_item", client_error("TransactionConflictException"))
-
-    with pytest.raises(Unavailable):
-        database.delete(CONNECTIONS_TABLE, KEY)
-
-    assert dynamodb.count("delete_item") == 20
-    assert sum(clock.slept) < 5
-
-
-@pytest.mark.parametrize(
-    "reason", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"]
-)
-def test_a_transaction_in_the_way_is_tried_again(
-    reason: str, database: Database, dynamodb: Faulty
-) -> None:
-    dynamodb.plan("transact_write_items", cancelled("None", reason), None)
-
-    database.transact_until_done([PUT])
-
-    assert database.get(CONNECTIONS_TABLE, KEY) == KEY
-    assert dynamodb.count("transact_write_items") == 2
-
-
-def test_a_transaction_that_never_gets_through_is_unavailable(
-    database: Database, dynamodb: Faulty
-) -> None:
-    dynamodb.always("transact_write_items", cancelled("TransactionConflict"))
-
-    with pytest.raises(Unavailable):
-        database.transact_until_done([PUT])
-
-
-def test_a_failed_condition_wins_over_a_conflict_and_is_not_tried_again(
-    database: Database, dynamodb: Faulty
-) -> None:
-    error = cancelled("TransactionConflict", "ConditionalCheckFailed")
-    dynamodb.plan("transact_write_items", error)
-
-    with pytest.raises(ConditionError) as caught:
-        database.transact_until_done([PUT])
-
-    assert caught.value.failed == {1: {}}
-    assert dynamodb.count("transact_write_items") == 1
-
-
-@pytest.mark.parametrize("reasons", [["ValidationError"], ["None"], []])
-def test_a_transaction_cancelled_for_our_fault_stays_what_it_is(
-    reasons: list[str], database: Database, dynamodb: Faulty
-) -> None:
-    dynamodb.plan("transact_write_items", cancelled(*reasons))
-
-    with pytest.raises(ClientError, match="TransactionCanceledException"):
-        database.transact_until_done([PUT])
+PUT: dict[str, Any] = {"Put": {"TableName": CONNECTIONS_TABLE, "Item": KEY}}
+OF_KEY: dict[str, Any] = {
+    "KeyConditionExpression": "pk = :pk",
+    "ExpressionAttributeValues": {":pk": KEY["pk"]},
+}
+IS_NEW = "attribute_not_exists(pk)"
 
 
 def test_what_a_batch_leaves_over_is_written_after_a_pause(
@@ -153,18 +51,6 @@ def test_what_a_batch_leaves_unread_is_read_after_a_pause(
     assert len(clock.slept) == 1
 
 
-def test_batches_that_are_never_done_are_unavailable(database: Database, dynamodb: Faulty) -> None:
-    dynamodb.always("batch_write_item", lambda a: {"UnprocessedItems": a["RequestItems"]})
-    dynamodb.always(
-        "batch_get_item", lambda a: {"Responses": {}, "UnprocessedKeys": a["RequestItems"]}
-    )
-
-    with pytest.raises(Unavailable):
-        database.delete_all(CONNECTIONS_TABLE, [KEY])
-    with pytest.raises(Unavailable):
-        list(database.get_all(CONNECTIONS_TABLE, [KEY]))
-
-
 def test_batches_keep_to_the_limits_of_dynamodb(database: Database, dynamodb: Faulty) -> None:
     keys = [{"pk": string(f"p{n}"), "sk": string("s")} for n in range(101)]
 
@@ -191,17 +77,110 @@ def test_every_page_of_more_than_a_megabyte_is_read(database: Database, dynamodb
     assert dynamodb.count("query") >= 2
 
 
-def test_every_read_is_strongly_consistent(database: Database, dynamodb: Faulty) -> None:
-    arguments = {
-        "KeyConditionExpression": "pk = :pk",
-        "ExpressionAttributeValues": {":pk": string("a")},
-    }
+def test_a_page_is_cut_at_its_limit_or_at_a_megabyte_and_says_so(
+    database: Database, dynamodb: Faulty
+) -> None:
+    padding = string("x" * 300_000)
+    for n in range(5):
+        item = {**KEY, "sk": string(str(n)), "padding": padding}
+        dynamodb.client.put_item(TableName=CONNECTIONS_TABLE, Item=item)
+
+    pages = [database.page(CONNECTIONS_TABLE, limit=n, **OF_KEY) for n in (1, 2, 6)]
+
+    assert [more for _, more in pages] == [True, True, True]
+    assert [len(items) for items, _ in pages[:2]] == [1, 2]
+    assert len(pages[2][0]) < 5
+
+
+def test_a_page_that_holds_everything_says_so(database: Database, dynamodb: Faulty) -> None:
+    dynamodb.client.put_item(TableName=CONNECTIONS_TABLE, Item=KEY)
+
+    assert database.page(CONNECTIONS_TABLE, limit=2, **OF_KEY) == ([KEY], False)
+
+
+def test_every_read_is_strongly_consistent_but_for_that_of_an_index(
+    database: Database, dynamodb: Faulty
+) -> None:
+    dynamodb.always("query", lambda _: {"Items": []})
 
     database.get(CONNECTIONS_TABLE, KEY)
-    list(database.query(CONNECTIONS_TABLE, **arguments))
-    database.newest(CONNECTIONS_TABLE, **arguments)
+    list(database.query(CONNECTIONS_TABLE, **OF_KEY))
+    database.page(CONNECTIONS_TABLE, limit=1, **OF_KEY)
+    database.page(CONNECTIONS_TABLE, limit=1, IndexName="i", **OF_KEY)
 
-    assert [call["ConsistentRead"] for _, call in dynamodb.calls] == [True, True, True]
+    assert [call.get("ConsistentRead") for _, call in dynamodb.calls] == [True, True, True, None]
+
+
+def test_an_update_returns_what_the_item_is_now(database: Database, dynamodb: Faulty) -> None:
+    dynamodb.client.put_item(TableName=CONNECTIONS_TABLE, Item=KEY | {"color": string("red")})
+
+    item = database.update(
+        CONNECTIONS_TABLE,
+        KEY,
+        UpdateExpression="SET weight = :weight",
+        ExpressionAttributeValues={":weight": number(7)},
+    )
+
+    assert item == KEY | {"color": string("red"), "weight": number(7)}
+
+
+def test_a_deletion_returns_what_the_item_was(database: Database, dynamodb: Faulty) -> None:
+    dynamodb.client.put_item(TableName=CONNECTIONS_TABLE, Item=KEY | {"color": string("red")})
+
+    first = database.delete(CONNECTIONS_TABLE, KEY)
+    second = database.delete(CONNECTIONS_TABLE, KEY)
+
+    assert (first, second) == (KEY | {"color": string("red")}, None)
+
+
+def test_a_put_replaces_what_was_there(database: Database, dynamodb: Faulty) -> None:
+    dynamodb.client.put_item(TableName=CONNECTIONS_TABLE, Item=KEY | {"color": string("red")})
+
+    database.put(CONNECTIONS_TABLE, KEY)
+
+    assert database.get(CONNECTIONS_TABLE, KEY) == KEY
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda database: database.put(CONNECTIONS_TABLE, KEY, ConditionExpression=IS_NEW),
+        lambda database: database.delete(CONNECTIONS_TABLE, KEY, ConditionExpression=IS_NEW),
+        lambda database: database.update(
+            CONNECTIONS_TABLE,
+            KEY,
+            ConditionExpression=IS_NEW,
+            UpdateExpression="SET weight = :weight",
+            ExpressionAttributeValues={":weight": number(7)},
+        ),
+    ],
+)
+def test_a_condition_that_is_not_met_leaves_the_item_and_is_not_tried_again(
+    call: Callable[[Database], object], database: Database, dynamodb: Faulty
+) -> None:
+    dynamodb.client.put_item(TableName=CONNECTIONS_TABLE, Item=KEY | {"color": string("red")})
+
+    with pytest.raises(ConditionError) as caught:
+        call(database)
+
+    assert list(caught.value.failed) == [0]
+    assert len(dynamodb.calls) == 1
+    assert database.get(CONNECTIONS_TABLE, KEY) == KEY | {"color": string("red")}
+
+
+def test_a_transaction_tells_which_condition_failed_and_shows_what_was_asked_for(
+    database: Database, dynamodb: Faulty
+) -> None:
+    dynamodb.client.put_item(TableName=CONNECTIONS_TABLE, Item=KEY | {"color": string("red")})
+    shown = {"ConditionExpression": IS_NEW, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+    other = KEY | {"sk": string("other")}
+    put = {"Put": {"TableName": CONNECTIONS_TABLE, "Item": other}}
+
+    with pytest.raises(ConditionError) as caught:
+        database.transact([put, {"Put": {**PUT["Put"], **shown}}])
+
+    assert caught.value.failed == {1: KEY | {"color": string("red")}}
+    assert database.get(CONNECTIONS_TABLE, other) is None
 
 
 @pytest.mark.parametrize(("value", "text"), [(7, "7"), (1_767_323_045.678, "1767323045.678")])

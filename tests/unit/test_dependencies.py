@@ -12,12 +12,18 @@ MODULES = {path.stem: path for path in (ROOT / "chalicelib").glob("*.py")}
 # Each module may import those on the lines above its own.
 LAYERS = [
     {"__init__", "models", "errors", "backoff"},
-    {"settings", "strictjson", "events", "commands"},
+    {"drafts", "settings", "strictjson", "positions"},
+    {"commands", "events"},
     {"protocol", "database", "gateway", "guests", "origins", "pages"},
-    {"records", "messages", "exchanges"},
-    {"connections", "crt"},
+    {"entries", "records", "exchanges"},
+    {"changes", "connections", "memberships", "crt"},
+    {"appends"},
+    {"messages"},
+    {"reader", "directory", "courier"},
+    {"presence"},
     {"broadcaster"},
     {"publisher"},
+    {"actions"},
     {"chat"},
     {"bootstrap"},
 ]

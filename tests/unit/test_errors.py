@@ -1,5 +1,8 @@
 """The errors and the names that the protocol has for them."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from chalicelib import errors
@@ -13,6 +16,9 @@ from chalicelib.events import Failure
         (errors.BadRequest(field="room", problem="is wrong"), "bad_request", False, 400),
         (errors.UnknownAction(known=["hello"]), "unknown_action", False, 400),
         (errors.Unauthorized(), "unauthorized", False, 401),
+        (errors.Forbidden("no"), "forbidden", False, 403),
+        (errors.NotFound("no"), "not_found", False, 404),
+        (errors.Conflict("no"), "conflict", False, 409),
         (errors.TooManySubscriptions(limit=3), "conflict", False, 409),
         (errors.TooLarge(field="message", limit=7), "too_large", False, 413),
         (errors.Unavailable(), "unavailable", True, 503),
@@ -28,6 +34,26 @@ def test_the_tree_in_the_docstring_is_complete() -> None:
     for name, value in vars(errors).items():
         if isinstance(value, type) and issubclass(value, ChatError):
             assert name in errors.__doc__
+
+
+def test_the_codes_are_those_of_the_protocol() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
+    documented = re.findall(r"^\| (\w+) \|.*\| (yes|no) \|$", text, re.MULTILINE)
+
+    known = {
+        (value.code, "yes" if value.retryable else "no")
+        for value in vars(errors).values()
+        if isinstance(value, type) and issubclass(value, ChatError) and value is not ChatError
+    }
+
+    assert known == set(documented)
+
+
+@pytest.mark.clause("E1")
+def test_what_went_wrong_inside_is_not_told() -> None:
+    failure = Failure.of(errors.Internal())
+
+    assert failure.message == "something went wrong here: try again"
 
 
 def test_an_error_becomes_a_frame() -> None:

@@ -6,7 +6,7 @@ from itertools import cycle
 import pytest
 
 from chalicelib.errors import BadRequest
-from chalicelib.guests import candidates, requested_name
+from chalicelib.guests import candidates, requested_key, requested_name
 from chalicelib.models import UserName, is_user
 
 
@@ -61,3 +61,24 @@ def test_no_guest_speaks_for_the_system() -> None:
 @pytest.mark.parametrize("number", [0.0, 0.999999999])
 def test_every_random_number_makes_a_name(number: float) -> None:
     assert is_user(next(candidates(None, lambda: number)))
+
+
+def test_without_a_key_there_is_no_digest() -> None:
+    assert requested_key(None) is None
+
+
+@pytest.mark.parametrize("key", ["k" * 16, "k" * 64, "aZ0_-" * 4])
+def test_of_a_key_only_a_digest_is_kept(key: str) -> None:
+    digest = requested_key(key)
+
+    assert digest == requested_key(key)
+    assert digest is not None
+    assert key not in digest
+    assert len(digest) == 64
+    assert digest != requested_key(key[:-1] + "X")
+
+
+@pytest.mark.parametrize("key", ["", "k" * 15, "k" * 65, "k" * 15 + "é", "k" * 16 + "\n", 7, ["k"]])
+def test_what_is_no_key_is_refused(key: object) -> None:
+    with pytest.raises(BadRequest, match="key must be 16 to 64 characters"):
+        requested_key(key)

@@ -31,7 +31,9 @@ def event(**context: Any) -> dict[str, Any]:
 def test_the_endpoint_is_execute_api_even_behind_a_custom_domain(
     region: str, endpoint: str
 ) -> None:
-    settings = Settings(connections_table="c", messages_table="m", region=region)
+    settings = Settings(
+        connections_table="c", messages_table="m", memberships_table="r", region=region
+    )
 
     origin = Origin.of(event(), settings)
 
@@ -41,7 +43,10 @@ def test_the_endpoint_is_execute_api_even_behind_a_custom_domain(
 
 def test_a_setting_points_to_an_emulator() -> None:
     settings = Settings(
-        connections_table="c", messages_table="m", management_endpoint="http://127.0.0.1:8000/api"
+        connections_table="c",
+        messages_table="m",
+        memberships_table="r",
+        management_endpoint="http://127.0.0.1:8000/api",
     )
 
     assert Origin.of(event(), settings).endpoint == "http://127.0.0.1:8000/api"

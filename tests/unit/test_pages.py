@@ -10,7 +10,11 @@ from chalicelib.settings import Settings
 
 def settings(*, endpoint: str | None = None, url: str | None = None) -> Settings:
     return Settings(
-        connections_table="c", messages_table="m", management_endpoint=endpoint, websocket_url=url
+        connections_table="c",
+        messages_table="m",
+        memberships_table="s",
+        management_endpoint=endpoint,
+        websocket_url=url,
     )
 
 

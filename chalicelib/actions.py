@@ -1,0 +1,248 @@
+"""What a connected person can do: one use case for each action of the protocol."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from chalicelib import commands, events
+from chalicelib.appends import iso
+from chalicelib.broadcaster import Broadcaster
+from chalicelib.commands import Command
+from chalicelib.connections import ConnectionRepository
+from chalicelib.directory import Directory
+from chalicelib.drafts import Appended, Content, Deletion, Edit, Message, Reaction
+from chalicelib.errors import BadRequest, Forbidden
+from chalicelib.events import Event, given
+from chalicelib.gateway import Post
+from chalicelib.messages import MessageLog
+from chalicelib.models import RoomName, Session, direct_room, direct_users, personal_room
+from chalicelib.presence import Presence
+from chalicelib.protocol import encode
+from chalicelib.publisher import Publisher
+from chalicelib.reader import CatchUp, Events, Reader
+from chalicelib.settings import Settings
+
+
+class Actions:
+    """Performs commands: the rules of docs/protocol.md, on top of the repositories."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        connections: ConnectionRepository,
+        log: MessageLog,
+        publisher: Publisher,
+        broadcaster: Broadcaster,
+        presence: Presence,
+        directory: Directory,
+        clock: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._connections = connections
+        self._log = log
+        self._reader = Reader(log)
+        self._publisher = publisher
+        self._broadcaster = broadcaster
+        self._presence = presence
+        self._directory = directory
+        self._clock = clock
+        self._use_cases: dict[type[Command], Callable[[Session, Any], Event | None]] = {
+            commands.Hello: self._hello,
+            commands.Ping: self._ping,
+            commands.SendMessage: self._send,
+            commands.EditMessage: self._edit,
+            commands.DeleteMessage: self._delete,
+            commands.React: self._react,
+            commands.Subscribe: self._subscribe,
+            commands.Unsubscribe: self._unsubscribe,
+            commands.History: self._history,
+            commands.Typing: self._typing,
+            commands.Presence: self._who,
+            commands.Read: self._read,
+            commands.Rooms: self._rooms,
+        }
+
+    def perform(self, session: Session, command: Command) -> Event | None:
+        """Do what a command asks for; return the answer, if there is one left to give.
+
+        Raises:
+            Forbidden: the command is about other people's direct messages.
+            ChatError: as the use case says.
+        """
+        for room in _rooms_of(command):
+            _admit(session, room)
+        return self._use_cases[type(command)](session, command)
+
+    def _hello(self, session: Session, command: commands.Hello) -> Event:
+        now = self._clock()
+        age_ms = round((now - session.connected_at) * 1000)
+        return events.Welcome(
+            id=given(command.id),
+            connection_id=session.connection_id,
+            user=session.user,
+            rooms=session.public_rooms,
+            server_time=iso(now),
+            heartbeat_ms=self._settings.heartbeat_ms,
+            reconnect_after_ms=max(0, self._settings.reconnect_after_ms - age_ms),
+        )
+
+    def _ping(self, session: Session, command: commands.Ping) -> Event:
+        self._presence.sweep(sorted(command.rooms.keys() & session.rooms))
+        rooms = {room: self._log.last(room).seq for room in command.rooms}
+        return events.Pong(id=given(command.id), rooms=rooms)
+
+    def _send(self, session: Session, command: commands.SendMessage) -> Event | None:
+        room = command.room or RoomName(self._settings.lobby)
+        if command.to is not None:
+            room = direct_room(session.user, command.to)
+        if not room:
+            raise BadRequest(field="room", problem="is missing, and there is no lobby")
+        message = Message(room=room, user=session.user, text=command.message, cid=command.cid)
+        return self._add(session, command, message)
+
+    def _edit(self, session: Session, command: commands.EditMessage) -> Event | None:
+        edit = Edit(
+            room=command.room,
+            user=session.user,
+            target=command.target,
+            text=command.message,
+            cid=command.cid,
+        )
+        return self._add(session, command, edit)
+
+    def _delete(self, session: Session, command: commands.DeleteMessage) -> Event | None:
+        deletion = Deletion(
+            room=command.room, user=session.user, target=command.target, cid=command.cid
+        )
+        return self._add(session, command, deletion)
+
+    def _react(self, session: Session, command: commands.React) -> Event | None:
+        reaction = Reaction(
+            room=command.room,
+            user=session.user,
+            target=command.target,
+            emoji=command.emoji,
+            removed=command.remove,
+            cid=command.cid,
+        )
+        return self._add(session, command, reaction)
+
+    def _add(self, session: Session, command: Command, content: Content) -> Event | None:
+        appended = self._publisher.append(content)
+        ack = _appended(command, appended)
+        if appended.duplicate:
+            self._publisher.push_again(appended, skip=session.connection_id)
+            return ack
+        # In one batch, so that the author does not wait for the room nor the room for the author.
+        also = [] if ack is None else [post_to(session, ack)]
+        self._publisher.push(content, appended, skip=session.connection_id, also=also)
+        return None
+
+    def _subscribe(self, session: Session, command: commands.Subscribe) -> Event | None:
+        room, seq = command.room, None
+        # All devices get direct messages, and whoever asks for the next page is subscribed.
+        is_new = direct_users(room) is None and room not in session.rooms
+        if is_new:
+            self._connections.subscribe(session, room)
+            # At once: should the rest fail, a second try finds the room subscribed to already.
+            self._presence.joined(session, [room])
+            # Read after the subscription is written: what is appended later finds it.
+            seq = self._directory.join(session, room)
+        return self._catch_up(command, seq)
+
+    def _catch_up(self, command: commands.Subscribe, seq: int | None) -> Event | None:
+        if command.after is not None:
+            caught_up = self._reader.catch_up(command.room, command.after)
+        elif command.id is None:
+            return None
+        else:
+            last = self._log.last(command.room).seq if seq is None else seq
+            caught_up = CatchUp(last, recovered=True, missed=Events([], more=False))
+        return events.SubscribedAck(
+            id=given(command.id),
+            action=command.action,
+            room=command.room,
+            seq=caught_up.seq,
+            recovered=caught_up.recovered,
+            events=caught_up.missed.events,
+            more=caught_up.missed.more,
+        )
+
+    def _unsubscribe(self, session: Session, command: commands.Unsubscribe) -> Event | None:
+        if command.room in session.rooms:
+            self._presence.left(self._connections.unsubscribe(session, command.room))
+        if command.id is None:
+            return None
+        return events.RoomAck(id=command.id, action=command.action, room=command.room)
+
+    def _history(self, _: Session, command: commands.History) -> Event:
+        page = self._reader.history(command.room, before=command.before, limit=command.limit)
+        return events.HistoryAck(
+            id=given(command.id),
+            action=command.action,
+            room=command.room,
+            events=page.events,
+            more=page.more,
+        )
+
+    def _typing(self, session: Session, command: commands.Typing) -> None:
+        self._presence.typing(session, command.room)
+
+    def _who(self, _: Session, command: commands.Presence) -> Event:
+        roster = self._presence.roster(command.room)
+        return events.PresenceAck(
+            id=given(command.id),
+            action=command.action,
+            room=command.room,
+            users=list(roster.users),
+            count=roster.count,
+        )
+
+    def _read(self, session: Session, command: commands.Read) -> Event | None:
+        seq, moved = self._directory.read(session, command.room, command.seq)
+        if moved:
+            marker = events.ReadPush(room=command.room, user=session.user, seq=seq)
+            devices = personal_room(session.user)
+            self._broadcaster.broadcast(devices, encode(marker), skip=session.connection_id)
+        if command.id is None:
+            return None
+        return events.ReadAck(id=command.id, action=command.action, room=command.room, seq=seq)
+
+    def _rooms(self, session: Session, command: commands.Rooms) -> Event:
+        rooms, more = self._directory.rooms(session, command.after)
+        return events.RoomsAck(id=given(command.id), action=command.action, rooms=rooms, more=more)
+
+
+def post_to(session: Session, event: Event) -> Post:
+    """Return the post of a frame to one connection."""
+    return Post(session.endpoint, session.connection_id, encode(event))
+
+
+def _rooms_of(command: Command) -> Iterable[RoomName]:
+    if isinstance(command, commands.Ping):
+        return command.rooms
+    room = getattr(command, "room", None)
+    return [] if room is None else [room]
+
+
+def _admit(session: Session, room: RoomName) -> None:
+    try:
+        people = direct_users(room)
+    except ValueError as error:
+        problem = "must name the two people of a direct room in order: dm:<user>:<user>"
+        raise BadRequest(field="room", problem=problem) from error
+    if people is not None and session.user not in people:
+        raise Forbidden(f"{room} is for {' and '.join(people)} only")
+
+
+def _appended(command: Command, appended: Appended) -> Event | None:
+    if command.id is None:
+        return None
+    return events.AppendedAck(
+        id=command.id,
+        action=command.action,
+        room=appended.room,
+        seq=appended.seq,
+        at=appended.at,
+        duplicate=appended.duplicate,
+    )

@@ -1,0 +1,112 @@
+"""The transaction that adds an entry to the log of a room, write by write."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any, TypeAlias
+
+from chalicelib.changes import target_update
+from chalicelib.database import Item, number, string
+from chalicelib.drafts import Content, Message
+from chalicelib.entries import TAIL, entry_item, entry_key, idempotency_key
+from chalicelib.positions import Position
+
+
+class Part(Enum):
+    """What a write of the transaction is for."""
+
+    ENTRY = "the entry, if its number is free"
+    ORIGINAL = "the place of what was first added with the cid, if there is none"
+    TARGET = "the new state of the message that a change is about, if it can be changed so"
+    TAIL = "the last number, which outlives the entries where those expire"
+
+
+Writes: TypeAlias = dict[Part, dict[str, Any]]
+
+
+def iso(seconds: float) -> str:
+    """Return a time as the protocol writes it: ISO 8601 in UTC, with milliseconds."""
+    moment = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return moment.replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Append:
+    """An attempt to write `content` at `position`; see MessageLog for the other arguments."""
+
+    table: str
+    content: Content
+    position: Position
+    time: float
+    idempotency_ttl: int
+    retention: int
+    max_reactions: int
+
+    @property
+    def at(self) -> str:
+        """The time as clients see it."""
+        return iso(self.time)
+
+    def writes(self) -> Writes:
+        """Return what must be written, all of it or nothing.
+
+        A transaction also where there is one write only: boto3 gives it a ClientRequestToken, so
+        that when an answer is lost the client's retry finds its own write and succeeds. A plain
+        conditional put would find its seq taken, by itself, and say the message twice.
+        """
+        content = self.content
+        writes: Writes = {Part.ENTRY: self._entry_put()}
+        if content.cid is not None:
+            writes[Part.ORIGINAL] = self._original_put(content.cid)
+        if not isinstance(content, Message):
+            update = target_update(
+                self.table,
+                content,
+                seq=self.position.seq,
+                at=self.at,
+                now=self.time,
+                max_reactions=self.max_reactions,
+            )
+            writes[Part.TARGET] = {"Update": update}
+        if self.retention:
+            writes[Part.TAIL] = self._tail_put()
+        return writes
+
+    def _entry_put(self) -> dict[str, Any]:
+        item = entry_item(self.content, self.position.seq, self.at, self.position.messages)
+        if self.retention:
+            item["expires_at"] = number(int(self.time) + self.retention)
+        return self._put(item, ConditionExpression="attribute_not_exists(room)")
+
+    def _original_put(self, cid: str) -> dict[str, Any]:
+        item = {
+            **idempotency_key(self.content.user, cid),
+            "original_room": string(self.content.room),
+            "original_seq": number(self.position.seq),
+            "at": string(self.at),
+            "expires_at": number(int(self.time) + self.idempotency_ttl),
+        }
+        return self._put(
+            item,
+            # The time to live may be two days late.
+            ConditionExpression="attribute_not_exists(room) OR expires_at <= :now",
+            ExpressionAttributeValues={":now": number(self.time)},
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+
+    def _tail_put(self) -> dict[str, Any]:
+        item = {
+            **entry_key(self.content.room, TAIL),
+            "last_seq": number(self.position.seq),
+            "messages": number(self.position.messages),
+        }
+        return self._put(
+            item,
+            # That a number is free means little where entries expire: whoever remembers an old end
+            # finds the place of an entry that has gone, and would write its number again.
+            ConditionExpression="attribute_not_exists(room) OR last_seq < :seq",
+            ExpressionAttributeValues={":seq": number(self.position.seq)},
+        )
+
+    def _put(self, item: Item, **condition: Any) -> dict[str, Any]:
+        return {"Put": {"TableName": self.table, "Item": item, **condition}}

@@ -1,0 +1,124 @@
+"""What a change does to the message that it is about, and why it cannot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from chalicelib.database import Item, number, string
+from chalicelib.drafts import Appended, Change, Edit, Reaction
+from chalicelib.entries import entry_key, is_message, reaction_key
+from chalicelib.errors import Conflict, Forbidden, NotFound
+
+# A message that is there for the readers: the table's time to live may be two days late.
+_IS_THERE = (
+    "kind = :kind AND attribute_not_exists(deleted)"
+    " AND (attribute_not_exists(expires_at) OR expires_at > :now)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Effect:
+    sets: Sequence[str] = ()
+    removes: Sequence[str] = ()
+    condition: str
+    names: dict[str, str]
+    values: Item = field(default_factory=dict)
+
+
+def target_update(
+    table: str, change: Change, *, seq: int, at: str, now: float, max_reactions: int
+) -> dict[str, Any]:
+    """Return the write that brings a message into its new state.
+
+    It fails, with the item's image, where the change is not possible or changes nothing.
+    """
+    effect = _effect(change, max_reactions)
+    sets = ", ".join((*effect.sets, "changed = :seq", "changed_at = :at"))
+    removes = f" REMOVE {', '.join(effect.removes)}" if effect.removes else ""
+    return {
+        "TableName": table,
+        "Key": entry_key(change.room, change.target),
+        "UpdateExpression": f"SET {sets}{removes}",
+        "ConditionExpression": f"{_IS_THERE} AND {effect.condition}",
+        "ExpressionAttributeNames": effect.names,
+        "ExpressionAttributeValues": {
+            ":kind": string("message"),
+            ":now": number(now),
+            ":seq": number(seq),
+            ":at": string(at),
+            **effect.values,
+        },
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def refusal(change: Change, target: Item | None, *, now: float) -> Appended:
+    """Return the duplicate that a change of `target` (its image) is which was not made.
+
+    Raises:
+        NotFound: the target is no message, or no longer kept.
+        Forbidden: it is somebody else's.
+        Conflict: it has been deleted, or has all the reactions that it may have.
+    """
+    if not target or not is_message(target) or not _is_kept(target, now):
+        raise NotFound(f"{change.target} is no message of {change.room}")
+    if not isinstance(change, Reaction) and target["user"]["S"] != change.user:
+        raise Forbidden(f"message {change.target} of {change.room} is somebody else's")
+    if isinstance(change, Edit | Reaction):
+        _check_state(change, target)
+    return Appended(
+        change.room,
+        int(target.get("changed", target["seq"])["N"]),
+        target.get("changed_at", target["at"])["S"],
+        duplicate=True,
+    )
+
+
+def _check_state(change: Edit | Reaction, target: Item) -> None:
+    if "deleted" in target:
+        raise Conflict(f"message {change.target} of {change.room} has been deleted")
+    if isinstance(change, Reaction) and not change.removed:
+        reactions = target["reactions"]["M"]
+        if reaction_key(change.emoji, change.user) not in reactions:
+            raise Conflict(f"a message may have at most {len(reactions)} reactions")
+
+
+def _is_kept(target: Item, now: float) -> bool:
+    return "expires_at" not in target or float(target["expires_at"]["N"]) > now
+
+
+def _effect(change: Change, max_reactions: int) -> _Effect:
+    if isinstance(change, Reaction):
+        return _unreact(change) if change.removed else _react(change, max_reactions)
+    names, values = {"#user": "user"}, {":user": string(change.user)}
+    if isinstance(change, Edit):
+        return _Effect(
+            sets=["message = :text", "edited = :at"],
+            condition="#user = :user AND message <> :text",
+            names=names,
+            values=values | {":text": string(change.text)},
+        )
+    return _Effect(
+        sets=["deleted = :true"],
+        removes=["message"],
+        condition="#user = :user",
+        names=names,
+        values=values | {":true": {"BOOL": True}},
+    )
+
+
+def _react(reaction: Reaction, limit: int) -> _Effect:
+    return _Effect(
+        sets=["reactions.#reaction = :seq"],
+        condition="attribute_not_exists(reactions.#reaction) AND size(reactions) < :limit",
+        names={"#reaction": reaction_key(reaction.emoji, reaction.user)},
+        values={":limit": number(limit)},
+    )
+
+
+def _unreact(reaction: Reaction) -> _Effect:
+    return _Effect(
+        removes=["reactions.#reaction"],
+        condition="attribute_exists(reactions.#reaction)",
+        names={"#reaction": reaction_key(reaction.emoji, reaction.user)},
+    )

@@ -1,0 +1,156 @@
+"""The chat of app.py in one process: its tables in moto, its sockets in the test client."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+import app as app_module
+from chalicelib.bootstrap import build
+from chalicelib.gateway import Outcome, Post, Probe
+from chalicelib.settings import Settings
+from localgateway.management import Response
+from localgateway.testing import TestClient, TestSocket
+
+ROOT = Path(__file__).parents[2]
+REGION = "us-east-1"
+START = 1_800_000_000.0
+ENVIRON = {
+    "CONNECTIONS_TABLE": "dynamowave-local-connections",
+    "MESSAGES_TABLE": "dynamowave-local-messages",
+    "MEMBERSHIPS_TABLE": "dynamowave-local-memberships",
+    "GUESTS": "true",
+    "AWS_REGION": REGION,
+}
+
+
+class Clock:
+    """A clock that only tests move."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class InProcessGateway:
+    """Posts to the test client's sockets, with API Gateway's answers."""
+
+    client: TestClient
+
+    def post(self, posts: Sequence[Post]) -> list[Outcome]:
+        return [
+            _outcome(self.client.manage("POST", post.connection_id, post.frame)) for post in posts
+        ]
+
+    def check(self, probes: Sequence[Probe]) -> list[Outcome]:
+        return [_outcome(self.client.manage("GET", probe.connection_id)) for probe in probes]
+
+
+def _outcome(answer: Response) -> Outcome:
+    if answer.status == HTTPStatus.OK:
+        return Outcome.DELIVERED
+    return Outcome.GONE if answer.status == HTTPStatus.GONE else Outcome.RETRYABLE
+
+
+class Person:
+    """Somebody at a socket, who asks and is answered, and hears what is pushed."""
+
+    def __init__(self, socket: TestSocket) -> None:
+        self.socket = socket
+        self._heard: list[dict[str, Any]] = []
+        self._last_id = 0
+
+    @property
+    def name(self) -> str:
+        user: str = self.ask("hello")["user"]
+        return user
+
+    def send(self, action: str, **fields: Any) -> None:
+        """Send a frame without an id."""
+        self.socket.send(json.dumps({"action": action, **fields}, ensure_ascii=False))
+
+    def ask(self, action: str, **fields: Any) -> dict[str, Any]:
+        """Send a frame with an id, and return the answer to it."""
+        self._last_id += 1
+        self.send(action, id=self._last_id, **fields)
+        frames = self.socket.received()
+        (answer,) = (frame for frame in frames if frame.get("id") == self._last_id)
+        self._heard += [frame for frame in frames if frame is not answer]
+        return answer
+
+    def say(self, message: str, room: str = "lobby", **fields: Any) -> int:
+        """Say something and return its seq."""
+        answer = self.ask("sendmessage", message=message, room=room, **fields)
+        seq: int = answer["seq"]
+        return seq
+
+    def heard(self, *types: str) -> list[dict[str, Any]]:
+        """Return the frames of these types since the last call (of all types, if none is named)."""
+        frames = self._heard + self.socket.received()
+        self._heard = []
+        return [frame for frame in frames if not types or frame["type"] in types]
+
+
+class Chat:
+    """The running chat."""
+
+    def __init__(self, client: TestClient, clock: Clock, dynamodb: Any) -> None:
+        self.client = client
+        self.clock = clock
+        self.dynamodb = dynamodb
+
+    def join(self, name: str, *rooms: str, key: str | None = None) -> Person:
+        """Connect somebody and subscribe them to rooms; the same key is the same person."""
+        secret = "" if key is None else f"&key={key}"
+        person = Person(self.client.connect(f"/?name={name}{secret}"))
+        for room in rooms:
+            person.ask("subscribe", room=room)
+        person.heard()
+        return person
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """Return all items of a table."""
+        resource = boto3.resource("dynamodb", region_name=REGION)
+        items: list[dict[str, Any]] = resource.Table(f"dynamowave-local-{table}").scan()["Items"]
+        return items
+
+    def everything(self) -> str:
+        """Return all that is stored, as text to search."""
+        tables = ("connections", "messages", "memberships")
+        return json.dumps([self.rows(table) for table in tables], default=str)
+
+
+@contextmanager
+def chatting(monkeypatch: pytest.MonkeyPatch, **environ: str) -> Iterator[Chat]:
+    """Run the chat, with some variables of its environment changed."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    clock, gateway = Clock(), InProcessGateway()
+    client = TestClient(app_module.app, stage_name="local", project_dir=ROOT, clock=clock)
+    gateway.client = client
+    with mock_aws():
+        _create_tables()
+        dynamodb = boto3.client("dynamodb", region_name=REGION)
+        settings = Settings.from_environ({**ENVIRON, **environ})
+        service = build(
+            settings, gateway=gateway, dynamodb=dynamodb, clock=clock, sleep=lambda _: None
+        )
+        monkeypatch.setattr(app_module, "service", lambda: service)
+        with client:
+            yield Chat(client, clock, dynamodb)
+
+
+def _create_tables() -> None:
+    boto3.client("cloudformation", region_name=REGION).create_stack(
+        StackName="data",
+        TemplateBody=(ROOT / "infra" / "data.yaml").read_text(encoding="utf-8"),
+        Parameters=[{"ParameterKey": "Stage", "ParameterValue": "local"}],
+    )

@@ -1,0 +1,52 @@
+"""The tables of infra/data.yaml, for databases without CloudFormation."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+TEMPLATE = Path(__file__).parents[2] / "infra" / "data.yaml"
+STAGE = "test"
+CONNECTIONS_TABLE = f"dynamowave-{STAGE}-connections"
+MESSAGES_TABLE = f"dynamowave-{STAGE}-messages"
+MEMBERSHIPS_TABLE = f"dynamowave-{STAGE}-memberships"
+
+# CreateTable knows neither of the first two, and DynamoDB Local not this form of the last.
+_ELSEWHERE = {"TimeToLiveSpecification", "PointInTimeRecoverySpecification", "SSESpecification"}
+
+
+def create_tables(client: Any) -> None:
+    """Create every table of the template, with its keys and streams, through a boto3 client."""
+    for resource in _template()["Resources"].values():
+        if resource["Type"] == "AWS::DynamoDB::Table":
+            client.create_table(**_arguments(resource["Properties"]))
+
+
+def _arguments(properties: dict[str, Any]) -> dict[str, Any]:
+    arguments = {name: value for name, value in properties.items() if name not in _ELSEWHERE}
+    if "StreamSpecification" in arguments:
+        # CloudFormation has no StreamEnabled; CreateTable insists on it.
+        arguments["StreamSpecification"] = {
+            "StreamEnabled": True,
+            **arguments["StreamSpecification"],
+        }
+    return arguments
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads a template whose only substituted name is the stage."""
+
+
+def _substituted(_: yaml.SafeLoader, node: Any) -> str:
+    return str(node.value).replace("${Stage}", STAGE)
+
+
+_Loader.add_constructor("!Sub", _substituted)
+_Loader.add_multi_constructor("!", lambda *_node: None)
+
+
+@cache
+def _template() -> dict[str, Any]:
+    template: dict[str, Any] = yaml.load(TEMPLATE.read_text(encoding="utf-8"), _Loader)  # noqa: S506
+    return template
