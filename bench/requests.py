@@ -1,0 +1,268 @@
+"""Counts what each action of the protocol asks of DynamoDB and of API Gateway."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import boto3
+from moto import mock_aws
+
+from bench.metering import Meter
+from chalicelib.bootstrap import build
+from chalicelib.chat import ChatService
+from chalicelib.drafts import Message
+from chalicelib.entries import entry_item
+from chalicelib.gateway import Outcome, Post, Probe
+from chalicelib.models import ConnectionId, RoomName, Session, UserName, personal_room
+from chalicelib.records import connection_item, subscription_item
+from chalicelib.settings import Settings
+from localgateway.moto_transactions import cheap_transactions
+
+PEOPLE = 10
+LOBBY = RoomName("lobby")
+TEA = RoomName("tea")
+TEN_ROOMS = [LOBBY, *(RoomName(f"room-{number}") for number in range(9))]
+_TEXT = "x" * 100
+_CID = "3f2b8c1e-8d5a-4c7e-9b1f-2a6d4e8c0f11"
+_NOW = 1_795_241_234.567891  # with as many digits as a real time has
+_AT = "2026-11-21T06:47:14.567Z"
+_ENDPOINT = "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com/api"
+_BATCH_WRITE_LIMIT = 25
+_REGION = "us-east-1"
+_TEMPLATE = Path(__file__).parent.parent / "infra" / "data.yaml"
+_TABLES = {name: f"dynamowave-bench-{name}" for name in ("connections", "messages", "memberships")}
+_SETTINGS = Settings.from_environ(
+    {f"{name.upper()}_TABLE": table for name, table in _TABLES.items()}
+    | {"GUESTS": "true", "AWS_REGION": _REGION}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one action takes; `posts` are the frames to clients, the answer among them."""
+
+    requests: int
+    wcu: float
+    rcu: float
+    posts: int
+
+
+class _Gateway:
+    """Delivers every frame, and keeps it."""
+
+    def __init__(self) -> None:
+        self.posts: list[Post] = []
+
+    def post(self, posts: Sequence[Post]) -> list[Outcome]:
+        self.posts += posts
+        return [Outcome.DELIVERED] * len(posts)
+
+    def check(self, probes: Sequence[Probe]) -> list[Outcome]:
+        return [Outcome.DELIVERED] * len(probes)
+
+
+class Stage:
+    """The chat in one process, with some people in the lobby; ada, the last to come, acts."""
+
+    def __init__(self, client: Any, people: int) -> None:
+        self._client = client
+        self._meter = Meter(client)
+        self._gateway = _Gateway()
+        self._others = [f"person-{number}" for number in range(people - 1)]
+        self.restart()
+        self._seat(self._others, lambda _: {LOBBY})
+        self.connect("ada")
+
+    def restart(self) -> None:
+        """Go on with a function that has handled nothing yet."""
+        self._service: ChatService = build(
+            _SETTINGS,
+            gateway=self._gateway,
+            dynamodb=self._meter,
+            clock=lambda: _NOW,
+            sleep=lambda _: None,
+            random=lambda: 0.5,
+        )
+
+    def connect(self, name: str) -> None:
+        """Connect somebody."""
+        query = {"queryStringParameters": {"name": name}}
+        answer = self._service.connect({**_event(name), **query})
+        if answer["statusCode"] != HTTPStatus.OK:
+            raise RuntimeError(f"{name} was not let in: {answer}")
+
+    def disconnect(self) -> None:
+        """Let ada go."""
+        self._service.disconnect(_event("ada"))
+
+    def publish(self) -> None:
+        """Say something on behalf of a back end."""
+        answer = self._service.publish({"room": LOBBY, "message": _TEXT})
+        if "error" in answer:
+            raise RuntimeError(f"publish was answered with {answer}")
+
+    def do(self, action: str, **fields: Any) -> None:
+        """Handle a frame of ada's that asks for an answer; one that fails ends the run."""
+        body = json.dumps({"action": action, "id": 1, **fields})
+        seen = len(self._gateway.posts)
+        self._service.receive({**_event("ada"), "body": body})
+        for post in self._gateway.posts[seen:]:
+            if json.loads(post.frame)["type"] == "error":
+                raise RuntimeError(f"{action} was answered with {post.frame!r}")
+
+    def fill(self, room: RoomName, *, messages: int) -> None:
+        """Put everyone but ada, and messages, into a room."""
+        self._seat(self._others, lambda _: {room})
+        author = UserName("person-0")
+        said = Message(room=room, user=author, text=_TEXT, cid=_CID)
+        self._write("messages", [entry_item(said, n, _AT, n) for n in range(1, messages + 1)])
+
+    def strangers(self, count: int) -> None:
+        """Put people elsewhere, each in a room of their own in which something was said."""
+        self._seat([f"stranger-{n}" for n in range(count)], lambda name: {RoomName(name)})
+        rooms = [(RoomName(f"stranger-{n}"), UserName("someone")) for n in range(count)]
+        said = [Message(room=room, user=user, text=_TEXT) for room, user in rooms]
+        self._write("messages", [entry_item(message, 1, _AT, 1) for message in said])
+
+    def cost(self, act: Callable[["Stage"], None]) -> Cost:
+        """Return what an act takes, as opposed to what was before it."""
+        self._meter.take()
+        self._gateway.posts.clear()
+        act(self)
+        usage = self._meter.take()
+        return Cost(usage.requests.total(), usage.wcu, usage.rcu, len(self._gateway.posts))
+
+    def _seat(self, names: Iterable[str], rooms_of: Callable[[str], set[RoomName]]) -> None:
+        """Connect people without the service, which would take its time over hundreds."""
+        items = []
+        for name in names:
+            user = UserName(name)
+            rooms = frozenset({personal_room(user), *rooms_of(name)})
+            expires_at = int(_NOW) + _SETTINGS.connection_ttl
+            session = Session(_connection(name), user, _ENDPOINT, _NOW, expires_at, rooms)
+            items.append(connection_item(session))
+            items += [subscription_item(session, room, _NOW) for room in sorted(rooms)]
+        self._write("connections", items)
+
+    def _write(self, table: str, items: Sequence[dict[str, Any]]) -> None:
+        for start in range(0, len(items), _BATCH_WRITE_LIMIT):
+            batch = [{"PutRequest": {"Item": it}} for it in items[start:][:_BATCH_WRITE_LIMIT]]
+            self._client.batch_write_item(RequestItems={_TABLES[table]: batch})
+
+
+def _connection(name: str) -> ConnectionId:
+    return ConnectionId(f"{name[-14:]:A<15}=")  # as long as API Gateway's
+
+
+def _event(name: str) -> dict[str, Any]:
+    context = {"connectionId": _connection(name), "apiId": "a1b2c3d4e5", "stage": "api"}
+    return {"requestContext": context}
+
+
+def _acting(*steps: Callable[[Stage], None]) -> Callable[[Stage], None]:
+    def act(stage: Stage) -> None:
+        for step in steps:
+            step(stage)
+
+    return act
+
+
+def _doing(action: str, **fields: Any) -> Callable[[Stage], None]:
+    return lambda stage: stage.do(action, **fields)
+
+
+def _ten_rooms(stage: Stage) -> None:
+    for room in TEN_ROOMS:
+        stage.fill(room, messages=1)
+        stage.do("subscribe", room=room)
+
+
+_SAY = _doing("sendmessage", message=_TEXT)
+_SAY_CID = _doing("sendmessage", message=_TEXT, cid=_CID)
+_SAY_TO = _doing("sendmessage", message=_TEXT, to="person-0")
+_PING = _doing("ping", rooms={LOBBY: 1})
+_LIST = _doing("rooms")
+
+
+def _fifty(room: RoomName) -> Callable[[Stage], None]:
+    return lambda stage: stage.fill(room, messages=50)
+
+
+# What is measured, and what is done before.
+SCENARIOS: dict[str, tuple[Callable[[Stage], None], Callable[[Stage], None]]] = {
+    "connect": (lambda stage: stage.connect("bob"), _acting()),
+    "disconnect": (Stage.disconnect, _acting()),
+    "hello": (_doing("hello"), _acting()),
+    "ping, 1 room": (_PING, _SAY),
+    "ping, 1 room, swept within the last minute": (_PING, _acting(_SAY, _PING)),
+    "ping, 10 rooms": (_doing("ping", rooms=dict.fromkeys(TEN_ROOMS, 1)), _ten_rooms),
+    "sendmessage": (_SAY, _SAY),
+    "sendmessage, cold": (_SAY, _acting(_SAY, Stage.restart)),
+    "sendmessage with cid": (_SAY_CID, _SAY),
+    "sendmessage with cid, again": (_SAY_CID, _SAY_CID),
+    "sendmessage, direct, the first": (_SAY_TO, _acting()),
+    "sendmessage, direct": (_SAY_TO, _SAY_TO),
+    "editmessage": (_doing("editmessage", room=LOBBY, target=1, message="y" * 100), _SAY),
+    "deletemessage": (_doing("deletemessage", room=LOBBY, target=1), _SAY),
+    "react": (_doing("react", room=LOBBY, target=1, emoji="\U0001f44d"), _SAY),
+    "subscribe": (_doing("subscribe", room=TEA), _fifty(TEA)),
+    "subscribe with after, 50 missed": (_doing("subscribe", room=TEA, after=0), _fifty(TEA)),
+    "subscribe, again": (_doing("subscribe", room=LOBBY), _SAY),
+    "unsubscribe": (_doing("unsubscribe", room=LOBBY), _acting()),
+    "history, 50 messages": (_doing("history", room=LOBBY), _fifty(LOBBY)),
+    "typing": (_doing("typing", room=LOBBY), _acting()),
+    "presence": (_doing("presence", room=LOBBY), _acting()),
+    "read": (_doing("read", room=LOBBY, seq=1), _acting(_LIST, _SAY)),
+    "rooms, 1 room": (_LIST, _acting(_SAY, _LIST)),
+    "rooms, 10 rooms": (_LIST, _acting(_ten_rooms, _LIST)),
+    "publish": (Stage.publish, _SAY),
+}
+
+
+@contextmanager
+def stage(*, people: int = PEOPLE) -> Iterator[Stage]:
+    """Set up a chat with its tables in moto."""
+    with mock_aws(), cheap_transactions():
+        boto3.client("cloudformation", region_name=_REGION).create_stack(
+            StackName="data",
+            TemplateBody=_TEMPLATE.read_text(encoding="utf-8"),
+            Parameters=[{"ParameterKey": "Stage", "ParameterValue": "bench"}],
+        )
+        yield Stage(boto3.client("dynamodb", region_name=_REGION), people)
+
+
+def measure(name: str, *, people: int = PEOPLE, strangers: int = 0) -> Cost:
+    """Return what a scenario costs, in a chat of its own."""
+    act, before = SCENARIOS[name]
+    with stage(people=people) as it:
+        it.strangers(strangers)
+        before(it)
+        return it.cost(act)
+
+
+def row(name: str, cost: Cost) -> str:
+    """Return a row of the table."""
+    return f"| {name} | {cost.requests} | {cost.wcu:g} | {cost.rcu:g} | {cost.posts} |"
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m bench.requests", description=__doc__)
+    parser.add_argument(
+        "--people", type=int, default=PEOPLE, help="in the room (default: %(default)s)"
+    )
+    people = max(2, parser.parse_args().people)
+    print("| action | DynamoDB requests | WCU | RCU | posts |\n|---|---|---|---|---|")
+    for name in SCENARIOS:
+        print(row(name, measure(name, people=people)), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
