@@ -1,24 +1,20 @@
 /**
- * The page: asks for a name, keeps the connection and the rooms, shows both.
+ * The page: asks for a name, holds the connection, and lets the chat and the view know of each other.
  */
 
+import { Chat } from "./chat.js";
 import { Connection } from "./connection.js";
-import { Room } from "./rooms.js";
-import { View, characters, plural } from "./view.js";
+import { characters, confirmed, plural } from "./dom.js";
+import { directRoom } from "./rooms.js";
+import { View } from "./view.js";
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,31}$/;
 const ROOM = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const DEFAULT_MESSAGE_LIMIT = 8_000;
 /** Of the message as JSON: a push has to fit into 32 KB. */
 const MESSAGE_LIMIT_BYTES = 32_000;
-const PING_ROOMS = 10;
-const PRESENCE_EVERY_MS = 30_000;
-const PRESENCE_SOON_MS = 1_500;
-/** After a welcome: whoever was cut off with us is coming back, too. */
-const PRESENCE_AGAIN_MS = 5_000;
-const LOSSES_A_MESSAGE = 3;
-/** How long a push may be late before it counts as missed. */
-const LATE_MS = 1_500;
+/** Not by animation frames: a page in the background has none, but a title that counts. */
+const SHOW_AFTER_MS = 16;
 
 const store = {
   get: (area, key) => {
@@ -39,49 +35,77 @@ const store = {
 const local = () => localStorage;
 const session = () => sessionStorage;
 
+/** What keeps a guest's name theirs, over reconnections and in every tab of this browser. */
+function secret() {
+  const kept = store.get(local, "key");
+  if (kept) return kept;
+  const made = [...crypto.getRandomValues(new Uint8Array(24))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  store.set(local, "key", made);
+  return store.get(local, "key") ?? (secret.unkept ??= made);
+}
+
 class App {
   #config;
+  #lobby;
   #view;
+  #chat;
   /** @type {Connection | null} */
   #connection = null;
-  #me = "";
-  /** @type {Map<string, Room>} */
-  #rooms = new Map();
-  /** @type {Room} */
-  #current;
-  #sending = new Set();
-  #presenceTimer = 0;
-  #presenceDue = Infinity;
   #status = { phase: "offline" };
   #everOnline = false;
+  /** What is to be shown in a moment: rooms that changed, and messages of others that just came. */
+  #changes = new Set();
+  #fresh = [];
+  #showTimer = null;
+  /** The rooms that were left on this device. */
+  #left = new Set(parseList(store.get(local, "left")));
 
   constructor(config) {
     this.#config = config;
-    this.#view = new View({
-      onName: (text) => this.#enter(text),
-      onRename: () => this.#leaveChat(),
-      onJoin: (text) => this.#join(text),
-      onLeave: (name) => this.#leave(name),
-      onSelect: (name) => this.#select(this.#rooms.get(name)),
-      onSend: (text) => this.#write(text),
-      onRetry: (entry) => this.#retry(entry),
-      onDiscard: (entry) => this.#discard(entry),
-      onRetryNow: () => this.#connection?.retryNow(),
+    this.#lobby = ROOM.test(config.lobby) ? config.lobby : "lobby";
+    this.#chat = new Chat(config.limits, {
+      onChange: (room, fresh) => this.#changed(room, fresh),
+      onComplaint: (text) => this.#view.notice(text),
+      isRead: (room) => this.#isRead(room),
+      isLeft: (name) => this.#left.has(name),
     });
+    this.#view = new View(this.#viewHandlers());
     this.#view.limit(this.#limit);
-    this.#restoreRooms();
     this.#wireDocument();
   }
 
   open() {
     const name = store.get(local, "name") ?? "";
     // A reload goes straight in; a new tab may want to be somebody else.
-    if (store.get(session, "entered") && NAME.test(name)) this.#enter(name);
-    else this.#view.showGate(name);
+    if (!store.get(session, "entered") || !NAME.test(name)) this.#view.showGate(name);
+    else this.#enter(name);
   }
 
   get #limit() {
     return this.#config.limits?.message ?? DEFAULT_MESSAGE_LIMIT;
+  }
+
+  #viewHandlers() {
+    const chat = this.#chat;
+    return {
+      onName: (text) => this.#enter(text),
+      onRename: () => this.#leaveChat(),
+      onJoin: (text) => this.#join(text),
+      onLeave: (name) => this.#leave(name),
+      onSelect: (name) => this.#show(chat.rooms.get(name)),
+      onDirect: (user) => this.#show(chat.direct(user)),
+      onOlder: (asked) => chat.loadOlder(chat.current, asked),
+      onSeen: () => this.#changed(chat.current, null),
+      onSend: (text) => this.#send(text),
+      onEdited: (seq, text) => this.#edited(seq, text),
+      onEditLast: () => chat.current.lastOwn(chat.me),
+      onTyping: () => chat.isTyping(),
+      onDelete: (message) => this.#delete(message),
+      onReact: ({ seq, reactions }, emoji) => chat.react(seq, emoji, reactions.some((reaction) => reaction.emoji === emoji && reaction.own)),
+      onRetry: (item) => chat.retry(item),
+      onDiscard: (item) => chat.discard(item),
+      onRetryNow: () => this.#connection?.retryNow(),
+    };
   }
 
   // Coming in and going out
@@ -93,51 +117,50 @@ class App {
     if (!NAME.test(name)) return "Please use letters a to z, digits, dots, dashes or underscores, starting with a letter or a digit.";
     store.set(local, "name", name);
     store.set(session, "entered", "yes");
-    this.#setMe(name);
+    this.#chat.me = name;
+    this.#chat.forget(this.#lobby);
+    this.#view.me(name);
     this.#view.showChat();
     this.#connect(name);
-    this.#select(this.#current);
+    this.#show(this.#chat.add(linkedRoom(name) ?? this.#lobby));
     return null;
   }
 
   #connect(name) {
     const url = new URL(this.#config.websocket_url);
     url.searchParams.set("name", name);
+    url.searchParams.set("key", secret());
     this.#everOnline = false;
     this.#connection = new Connection(url, {
       onStatus: (status) => this.#statusChanged(status),
-      onWelcome: (welcome, request) => this.#welcomed(welcome, request),
+      onWelcome: ({ user }, request) => {
+        url.searchParams.set("name", user); // whatever the name became, it stays
+        return this.#welcomed(user, request);
+      },
       onFrame: (frame) => this.#received(frame),
-      onHeartbeat: () => ({ rooms: this.#someTails() }),
-      onPong: (pong) => this.#ponged(pong),
+      onHeartbeat: () => ({ rooms: this.#chat.positions() }),
+      onPong: (pong) => this.#chat.ponged(pong),
       onRefused: () => this.#refused(),
     });
+    this.#chat.connection = this.#connection;
     this.#connection.start();
   }
 
-  #leaveChat() {
+  async #leaveChat() {
+    if (!(await this.#mayLose(this.#chat.unsent, "Change name?", "Change name"))) return;
     this.#connection?.stop();
-    this.#connection = null;
+    this.#connection = this.#chat.connection = null;
     this.#view.clearNotices();
     this.#view.showGate(store.get(local, "name") ?? "");
   }
 
-  async #welcomed({ user }, request) {
+  async #welcomed(user, request) {
+    const { me } = this.#chat;
     this.#everOnline = true;
     this.#view.clearNotices();
-    const asked = store.get(local, "name");
-    if (user !== this.#me && user !== asked) this.#view.notice(`The name ${asked} is taken at the moment: you are ${user} here.`);
-    this.#setMe(user);
-    const rooms = [this.#current, ...[...this.#rooms.values()].filter((room) => room !== this.#current)];
-    for (const room of rooms) await this.#subscribe(room, request);
-    for (const room of rooms) this.#send(room);
-    await this.#refreshPresence();
-    this.#refreshPresenceIn(PRESENCE_AGAIN_MS);
-  }
-
-  #setMe(name) {
-    this.#me = name;
-    this.#view.me(name);
+    if (user !== me) this.#view.notice(`The name ${me} is taken at the moment: you are ${user} here.`);
+    this.#view.me(user);
+    await this.#chat.welcomed(user, request);
   }
 
   // The status line
@@ -145,7 +168,7 @@ class App {
   #statusChanged(status) {
     this.#status = status;
     this.#showStatus();
-    if (this.#current) this.#show();
+    if (this.#chat.current) this.#changed(this.#chat.current, null);
   }
 
   #showStatus() {
@@ -170,133 +193,92 @@ class App {
 
   // Rooms
 
-  #restoreRooms() {
-    const names = [this.#config.lobby, ...parseList(store.get(local, "rooms"))].filter((name) => ROOM.test(name));
-    const linked = linkedRoom();
-    if (linked) names.push(linked);
-    if (names.length === 0) names.push("lobby");
-    for (const name of names) this.#room(name);
-    this.#current = this.#rooms.get(linked) ?? this.#rooms.get(names[0]);
-  }
-
-  #room(name) {
-    if (!this.#rooms.has(name)) this.#rooms.set(name, new Room(name));
-    return this.#rooms.get(name);
-  }
-
   #join(text) {
     const name = text.trim().toLowerCase().replace(/^#/, "");
     if (!name) return "Type the name of a room.";
     if (!ROOM.test(name)) return "A room's name is up to 64 letters a to z, digits, dots, dashes or underscores, starting with a letter or a digit.";
-    const known = this.#rooms.has(name);
-    const room = this.#room(name);
-    this.#saveRooms();
-    this.#select(room);
-    if (!known) this.#subscribe(room, this.#request).then(() => this.#refreshPresence());
+    this.#show(this.#chat.add(name));
     return null;
   }
 
-  #leave(name) {
-    const room = this.#rooms.get(name);
-    if (room.outbox.length && !window.confirm(`Leave ${name}? ${plural(room.outbox.length, "message")} not sent yet would be lost.`)) return;
-    this.#rooms.delete(name);
-    this.#saveRooms();
-    this.#request("unsubscribe", { room: name }).catch((error) => this.#complain(error));
-    this.#select(this.#current === room ? this.#rooms.values().next().value : this.#current);
+  async #leave(name) {
+    const room = this.#chat.rooms.get(name);
+    if (!(await this.#mayLose(room.unsent, `Leave ${name}?`, "Leave"))) return;
+    this.#remember(() => this.#left.add(name));
+    this.#chat.leave(room);
+    this.#show(this.#chat.current === room ? this.#chat.rooms.values().next().value : this.#chat.current);
   }
 
-  #select(room) {
-    this.#current = room;
-    room.unread = 0;
-    history.replaceState(null, "", `#${room.name}`);
-    this.#show();
-    this.#refreshPresence();
+  #show(room) {
+    this.#view.stopEditing();
+    this.#fresh = [];
+    if (this.#left.has(room.name)) this.#remember(() => this.#left.delete(room.name));
+    history.replaceState(null, "", linkTo(room));
+    this.#chat.show(room);
   }
 
-  #saveRooms() {
-    store.set(local, "rooms", JSON.stringify([...this.#rooms.keys()]));
+  #remember(change) {
+    change();
+    store.set(local, "left", JSON.stringify([...this.#left]));
   }
 
-  #request = (action, fields) => this.#connection.request(action, fields);
-
-  async #subscribe(room, request) {
-    const asked = room.tail;
-    try {
-      const { seq } = await request("subscribe", { room: room.name });
-      room.joined(seq, asked);
-      this.#watchForHoles(room);
-      this.#show();
-    } catch (error) {
-      this.#complain(error);
-    }
+  async #mayLose(unsent, question, yes) {
+    return unsent === 0 || confirmed(`${question} ${plural(unsent, "message")} not sent yet would be lost.`, yes);
   }
 
-  /** The server's word or a dead connection; the latter is on the status line already. */
-  #complain(error) {
-    if (error.code !== "disconnected") this.#view.notice(error.message);
-  }
-
-  // Receiving
+  // Receiving and showing
 
   #received(frame) {
-    if (frame.type === "message") this.#messageCame(frame);
-    else if (frame.type === "error" || frame.type === undefined) this.#view.notice(`The server says: ${frame.message ?? "something went wrong"}`);
-    else if (frame.type === "reconnect") setTimeout(() => this.#connection?.online && this.#connection.handOver(), frame.after_ms ?? 0);
+    if (frame.type === "reconnect") setTimeout(() => this.#connection?.online && this.#connection.handOver(), frame.after_ms ?? 0);
+    else if (frame.type !== "error") this.#chat.received(frame);
+    else if (frame.action !== "typing") this.#view.notice(`The server says: ${frame.message ?? "something went wrong"}`);
   }
 
-  #messageCame(push) {
-    const room = this.#rooms.get(push.room);
-    if (!room) return; // left a moment ago
-    const isNews = room.receive(push, this.#me);
-    const isOthers = isNews && push.user !== this.#me;
-    if (isOthers && (room !== this.#current || document.hidden)) room.unread++;
-    this.#watchForHoles(room);
-    this.#show(room === this.#current && isOthers ? 1 : 0);
-    const users = room.presence?.users ?? [];
-    if (isOthers && room === this.#current && users.length && !users.includes(push.user)) this.#refreshPresenceIn(PRESENCE_SOON_MS);
+  /** Many changes may come at once, and the log of a room is long: they are shown together. */
+  #changed(room, fresh) {
+    this.#changes.add(room);
+    if (fresh && room === this.#chat.current) this.#fresh.push(fresh);
+    this.#showTimer ??= setTimeout(() => this.#showChanges(), SHOW_AFTER_MS);
   }
 
-  #watchForHoles(room) {
-    if (!room.hasHoles) return;
-    const { tail } = room;
-    setTimeout(() => {
-      room.settle(tail);
-      this.#show();
-    }, LATE_MS);
-  }
-
-  /** The rooms to ask the server about with a ping: in turn, when there are many. */
-  #someTails() {
-    const rooms = [...this.#rooms.values()];
-    const turn = rooms.length > PING_ROOMS ? Math.floor(Math.random() * rooms.length) : 0;
-    const chosen = [...rooms.slice(turn), ...rooms.slice(0, turn)].slice(0, PING_ROOMS);
-    return Object.fromEntries(chosen.map((room) => [room.name, room.tail]));
-  }
-
-  #ponged({ rooms = {} }) {
-    for (const [name, seq] of Object.entries(rooms)) {
-      const room = this.#rooms.get(name);
-      if (!room) continue;
-      room.exists(seq);
-      this.#watchForHoles(room);
+  #showChanges() {
+    this.#showTimer = null;
+    const { current } = this.#chat;
+    if (this.#changes.has(current)) {
+      const connected = Boolean(this.#connection?.online);
+      this.#view.room(current, this.#chat.me, { connected, fresh: this.#fresh.splice(0) });
+      if (this.#isRead(current)) this.#chat.read(current);
     }
+    this.#changes.clear();
+    this.#view.rooms([...this.#chat.rooms.values()], current, this.#lobby);
   }
 
-  // Sending
+  /** On show, with its end in sight. */
+  #isRead(room) {
+    return room === this.#chat.current && room.timeline.opened && !document.hidden && this.#connection !== null && this.#view.atEnd;
+  }
 
-  #write(text) {
+  // Writing
+
+  #send(text) {
     const message = text.toWellFormed().trimEnd();
-    if (!message.trim()) return "There is nothing to send yet.";
-    const problem = this.#tooLong(message);
+    const problem = this.#problemWith(message);
     if (problem) return problem;
-    this.#current.write({ message, cid: newCid(), user: this.#me, at: new Date().toISOString() });
+    this.#chat.send(message);
     this.#view.scrollToEnd();
-    this.#show();
-    this.#send(this.#current);
     return null;
   }
 
-  #tooLong(message) {
+  #edited(seq, text) {
+    const message = text.toWellFormed().trimEnd();
+    const problem = this.#problemWith(message);
+    if (problem) return problem;
+    if (message !== this.#chat.current.timeline.find(seq)?.message) this.#chat.edit(seq, message);
+    return null;
+  }
+
+  #problemWith(message) {
+    if (!message.trim()) return "There is nothing to send yet.";
     const over = characters(message) - this.#limit;
     if (over > 0) return `Too long by ${plural(over, "character")}: please shorten it or send it in parts.`;
     const bytes = new TextEncoder().encode(JSON.stringify(message)).length - '""'.length;
@@ -304,116 +286,36 @@ class App {
     return null;
   }
 
-  /** One at a time, because API Gateway may handle two frames of one connection in either order. */
-  async #send(room) {
-    if (this.#sending.has(room)) return;
-    this.#sending.add(room);
-    for (let entry; this.#connection?.online && (entry = room.outbox.find(({ state }) => state === "sending")); ) {
-      if (!(await this.#sendOne(room, entry))) break;
-      this.#show();
-    }
-    this.#sending.delete(room);
-  }
-
-  /** False when the connection was lost: what is left is sent after the next welcome. */
-  async #sendOne(room, entry) {
-    if (entry.tried && entry.tried !== this.#me) {
-      this.#fail(entry, `it may have arrived under your former name, ${entry.tried}.`);
-      return true;
-    }
-    entry.tried = this.#me;
-    try {
-      room.acknowledge(entry, await this.#request("sendmessage", { room: room.name, message: entry.message, cid: entry.cid }));
-      this.#watchForHoles(room);
-    } catch (error) {
-      const lost = error.code === "disconnected";
-      // A message that ends every connection it is sent over must not do so for ever.
-      entry.losses = (entry.losses ?? 0) + (lost ? 1 : 0);
-      if (lost && entry.losses < LOSSES_A_MESSAGE) return this.#connection?.online;
-      this.#fail(entry, error.message);
-    }
-    return true;
-  }
-
-  #fail(entry, reason) {
-    entry.state = "failed";
-    entry.reason = reason;
-  }
-
-  #retry(entry) {
-    entry.state = "sending";
-    entry.tried = undefined;
-    entry.losses = 0;
-    this.#show();
-    this.#send(this.#current);
-  }
-
-  #discard(entry) {
-    this.#current.discard(entry);
-    this.#show();
-  }
-
-  // Who is here
-
-  async #refreshPresence() {
-    this.#view.people(this.#current.presence, this.#me);
-    this.#presenceDue = Infinity;
-    this.#refreshPresenceIn(PRESENCE_EVERY_MS);
-    if (!this.#connection?.online || document.hidden) return;
-    const room = this.#current;
-    try {
-      const { users = [], count = users.length } = await this.#request("presence", { room: room.name });
-      room.presence = { users: [...users].sort(), count };
-    } catch {
-      return; // it is asked again soon
-    }
-    if (room === this.#current) this.#view.people(room.presence, this.#me);
-  }
-
-  /** Refreshes at the latest in `ms`: a lively room must not put it off for ever. */
-  #refreshPresenceIn(ms) {
-    const due = Date.now() + ms;
-    if (due >= this.#presenceDue) return;
-    this.#presenceDue = due;
-    clearTimeout(this.#presenceTimer);
-    this.#presenceTimer = setTimeout(() => this.#refreshPresence(), ms);
+  async #delete({ seq }) {
+    if (await confirmed("Delete this message for everyone?", "Delete")) this.#chat.delete(seq);
   }
 
   // The document
-
-  #show(fresh = 0) {
-    this.#view.rooms([...this.#rooms.values()], this.#current, this.#config.lobby);
-    this.#view.log(this.#current, { connected: Boolean(this.#connection?.online), fresh });
-  }
 
   #wireDocument() {
     setInterval(() => this.#status.phase === "waiting" && this.#showStatus(), 500);
     window.addEventListener("offline", () => this.#showStatus());
     document.addEventListener("visibilitychange", () => {
-      if (document.hidden || !this.#connection) return;
-      this.#current.unread = 0;
-      this.#show();
-      this.#refreshPresence();
+      if (!document.hidden && this.#connection) this.#changed(this.#chat.current, null);
     });
     window.addEventListener("hashchange", () => {
-      if (this.#connection && linkedRoom()) this.#join(linkedRoom());
+      const name = this.#connection && linkedRoom(this.#chat.me);
+      if (name) this.#show(this.#chat.add(name));
     });
     window.addEventListener("beforeunload", (event) => {
-      if ([...this.#rooms.values()].some((room) => room.outbox.length)) event.preventDefault();
+      if (this.#chat.unsent) event.preventDefault();
     });
   }
 }
 
-/** A room can be linked to: the page's address and #its-name. */
-function linkedRoom() {
+/** A room can be linked to: the page's address and #its-name, or #@somebody. */
+function linkedRoom(me) {
   const name = location.hash.slice(1);
+  if (name.startsWith("@") && NAME.test(name.slice(1)) && name !== `@${me}`) return directRoom(me, name.slice(1));
   return ROOM.test(name) ? name : null;
 }
 
-function newCid() {
-  // randomUUID exists only on https and localhost; the page may be tried over a local network.
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
+const linkTo = ({ name, peer }) => (peer ? `#@${peer}` : `#${name}`);
 
 function parseList(text) {
   try {

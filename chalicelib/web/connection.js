@@ -17,6 +17,7 @@ const STABLE_AFTER_MS = 10_000;
 /** setTimeout takes a signed 32-bit number; a longer delay would fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const REQUEST_ATTEMPTS = 3;
+/** How often to ask again for a name that the server may just not have seen leave. */
 const NORMAL_CLOSURE = 1000;
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -78,6 +79,11 @@ class Link {
       this.#waiting.set(id, { resolve, reject, timer });
       this.#socket.send(JSON.stringify({ action, id, ...fields }));
     });
+  }
+
+  /** Sends what is never answered; a loss is no matter. */
+  tell(action, fields) {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify({ action, ...fields }));
   }
 
   /** Gives what is under way a moment to be answered, then closes. */
@@ -176,6 +182,10 @@ export class Connection {
     if (this.#status.phase === "waiting") this.#connect();
   }
 
+  tell(action, fields) {
+    this.#link?.tell(action, fields);
+  }
+
   /** Retries what the server calls retryable; rejects with RequestError, "disconnected" at once. */
   request(action, fields) {
     return this.#ask(() => this.#link, action, fields);
@@ -183,11 +193,15 @@ export class Connection {
 
   async #ask(link, action, fields) {
     for (let attempt = 1; ; attempt++) {
+      const current = link();
       try {
-        const current = link();
         if (!current) throw disconnected();
         return await current.request(action, fields);
       } catch (error) {
+        if (error.code === "unauthorized") {
+          current.close(); // the server has forgotten this connection: a new one is the cure
+          throw disconnected();
+        }
         if (!error.retryable || attempt === REQUEST_ATTEMPTS) throw error;
         await sleep((error.retryAfterMs ?? 0) + backoff(attempt - 1));
       }
@@ -246,7 +260,7 @@ export class Connection {
     this.#after("handover", welcome.reconnect_after_ms * (0.85 + 0.1 * Math.random()), () => this.handOver());
   }
 
-  /** Opens the next socket and takes it into use, then closes the present one: nothing is missed. */
+  /** Opens the next socket and takes it into use, then closes the present one. */
   async handOver() {
     const generation = this.#generation;
     const old = this.#link;

@@ -1,155 +1,156 @@
 /**
- * What the page knows of each room's log: ordered by seq, without duplicates, honest about holes.
+ * A room as the page has it: its log, what is on its way to it, its people, what is unread.
  *
  * No DOM and no network in here.
  */
 
-const KEEP = 500;
+import { People, Typing } from "./people.js";
+import { Timeline } from "./timeline.js";
 
-/** @typedef {{cid?: string, seq?: number, user: string, message: string, at: string, own: boolean,
- *   state: "sent"|"sending"|"failed", reason?: string, tried?: string, losses?: number}} Entry
- * `tried` is the name under which an own message was last sent: the server tells resends by user and cid. */
+const DIRECT = "dm:";
+
+/** @typedef {{action: string, cid: string, user: string, at: string, message?: string, target?: number,
+ *   emoji?: string, remove?: boolean, state: "sending"|"sent"|"failed", reason?: string, tried?: string,
+ *   losses?: number, seq?: number}} Item
+ * One request that makes an entry. `tried` is the name under which it was last sent: the server tells
+ * resends by user and cid. An item that is "sent" waits for its entry to come (L4). */
+
+export const directRoom = (one, other) => DIRECT + [one, other].sort().join(":");
+
+/** The other person of a direct room, or null for any other room. */
+export function peerOf(name, me) {
+  if (!name.startsWith(DIRECT)) return null;
+  const people = name.slice(DIRECT.length).split(":");
+  if (people.length !== 2 || !people.includes(me)) return null;
+  return people[0] === me ? people[1] : people[0];
+}
 
 export class Room {
+  timeline = new Timeline();
+  people = new People();
+  typing = new Typing();
+  /** @type {Item[]} in the order in which they were written */
+  outbox = [];
   unread = 0;
-  /** The answer to the last `presence`, or null. */
-  presence = null;
-  /** Several lives of one log: a server that lost its data counts from 1 again. */
-  #past = [];
-  /** @type {Entry[]} acknowledged or received, by seq */
-  #entries = [];
-  /** @type {Entry[]} own messages without a seq yet, in the order they were written */
-  #outbox = [];
-  /** Everything up to here was said before the page joined, or is no longer kept. */
-  #baseline = null;
-  /** The highest seq that is known to exist. */
-  #tail = 0;
-  /** Holes up to here are there to stay; above, a push may just be late. */
-  #settled = 0;
-  #fromTheBeginning = false;
-  #trimmed = false;
+  /** Entries up to here are in `unread`. */
+  counted = 0;
+  /** The person's read marker, as far as it is known. */
+  marker = 0;
+  /** Whether older messages are being read, and when to try again by itself after a failure. */
+  loading = false;
+  olderAt = 0;
+  /** The first entry after the log had to be started over, or null. */
+  overAt = null;
+  /** @type {Map<number, string>} the cid of own messages sent from this page, by seq */
+  #local = new Map();
 
-  constructor(name) {
+  /** @param {string | null} peer the other person of a direct room */
+  constructor(name, peer = null) {
     this.name = name;
+    this.peer = peer;
   }
 
-  get tail() {
-    return this.#tail;
+  get title() {
+    return this.peer ?? this.name;
   }
 
-  get trimmed() {
-    return this.#trimmed;
+  get unsent() {
+    return this.outbox.filter(({ state }) => state !== "sent").length;
   }
 
-  get fromTheBeginning() {
-    return this.#fromTheBeginning;
+  /** Takes an entry; true when it is news. */
+  receive(event, me) {
+    const mine = this.outbox.find((item) => item.seq === event.seq ||
+      (event.cid !== undefined && item.cid === event.cid && (event.user === me || event.user === item.tried)));
+    if (mine) this.#arrived(mine, event.seq);
+    if (event.type === "message") this.typing.ended(event.user);
+    const isNews = this.timeline.receive(event);
+    for (const item of [...this.outbox]) if (item.state === "failed") this.#forgetIfDeleted(item);
+    return isNews;
   }
 
-  /** `asked` is the tail when the question was sent: an answer below it is from another log. */
-  joined(seq, asked) {
-    if (seq < asked) this.#startOver(seq);
-    if (this.#baseline === null) {
-      this.#baseline = Math.min(seq, ...this.#entries.map((entry) => entry.seq - 1));
-      this.#fromTheBeginning = this.#baseline === 0;
+  startOver({ events, seq }) {
+    this.timeline.open(events, { seq, older: true });
+    this.overAt = this.timeline.base + 1;
+    this.#local.clear();
+    for (const item of [...this.outbox]) if (item.state === "sent") this.discard(item);
+  }
+
+  /** Takes the ack of an item: unless it is a duplicate, it stands for the push of the entry (L4). */
+  acknowledge(item, { seq, at, duplicate }) {
+    this.timeline.exists(seq);
+    if (duplicate) {
+      item.seq = seq;
+      item.state = "sent";
+      if (this.timeline.has(seq) || !this.timeline.opened) this.#arrived(item, seq);
+      return;
     }
-    this.exists(seq);
+    this.#arrived(item, seq);
+    this.timeline.receive(entryOf(item, seq, at));
   }
 
-  exists(seq) {
-    this.#tail = Math.max(this.#tail, seq);
+  fail(item, reason) {
+    Object.assign(item, { state: "failed", reason });
+    this.#forgetIfDeleted(item);
   }
 
-  /** True when it is news, false for a duplicate. Recognises our own message by its cid. */
-  receive({ seq, user, message, at, cid }, me) {
-    this.exists(seq);
-    const mine = this.#outbox.find((entry) => entry.cid === cid && (user === me || user === entry.tried));
-    if (mine) {
-      this.acknowledge(mine, { seq, at, user });
-      return false;
+  discard(item) {
+    const index = this.outbox.indexOf(item);
+    if (index >= 0) this.outbox.splice(index, 1);
+  }
+
+  /** What to show, in order: messages in their present state with what is under way applied. */
+  messages(me) {
+    const written = this.outbox.filter(({ action }) => action === "sendmessage");
+    return [...this.timeline.messages.map((message) => this.#shown(message, me)), ...written.map(unsent)];
+  }
+
+  /** The own message that was written last and can be edited. */
+  lastOwn(me) {
+    return this.timeline.messages.findLast(({ user, deleted }) => user === me && !deleted);
+  }
+
+  /** There is nothing left that the change could be tried on again, or shown at. */
+  #forgetIfDeleted(item) {
+    if (this.timeline.find(item.target)?.deleted) this.discard(item);
+  }
+
+  #arrived(item, seq) {
+    this.discard(item);
+    if (item.action === "sendmessage") this.#local.set(seq, item.cid);
+  }
+
+  #shown(message, me) {
+    const pending = this.outbox.filter(({ target }) => target === message.seq);
+    const shown = { ...message, key: this.#local.get(message.seq) ?? message.seq, own: message.user === me, state: "sent", item: null };
+    const reactions = new Map(message.reactions);
+    for (const item of pending) {
+      shown.item = item;
+      if (item.state !== "failed") preview(shown, reactions, item, me);
     }
-    if (this.#entries.some((entry) => entry.seq === seq)) return false;
-    this.#insert({ seq, user, message, at, cid, own: user === me, state: "sent" });
-    return true;
-  }
-
-  write({ message, cid, user, at }) {
-    const entry = { message, cid, user, at, own: true, state: "sending" };
-    this.#outbox.push(entry);
-    return entry;
-  }
-
-  acknowledge(entry, { seq, at, user = entry.user }) {
-    if (!this.discard(entry)) return;
-    this.exists(seq);
-    const known = this.#entries.find((other) => other.seq === seq);
-    if (known) known.own = true;
-    else this.#insert(Object.assign(entry, { seq, at, user, state: "sent" }));
-  }
-
-  discard(entry) {
-    const index = this.#outbox.indexOf(entry);
-    if (index >= 0) this.#outbox.splice(index, 1);
-    return index >= 0;
-  }
-
-  get outbox() {
-    return this.#outbox;
-  }
-
-  /** From now on what is missing below `seq` counts as missed; a late push still mends it. */
-  settle(seq) {
-    this.#settled = Math.max(this.#settled, Math.min(seq, this.#tail));
-  }
-
-  get hasHoles() {
-    return this.#holes(this.#tail).length > 0;
-  }
-
-  /** What to show, in order: entries, {missed, after} and {startedOver}. */
-  timeline() {
-    return [...this.#past, ...this.#present(), ...this.#outbox];
-  }
-
-  #present() {
-    const holes = this.#holes(this.#settled);
-    const items = [];
-    for (const entry of this.#entries) {
-      while (holes.length && holes[0].from < entry.seq) items.push(missed(holes.shift()));
-      items.push(entry);
-    }
-    return [...items, ...holes.map(missed)];
-  }
-
-  /** The ranges of seqs between baseline and `limit` that the page does not have. */
-  #holes(limit) {
-    if (this.#baseline === null) return [];
-    const holes = [];
-    let next = this.#baseline + 1;
-    for (const { seq } of this.#entries) {
-      if (seq > next && next <= limit) holes.push({ from: next, to: Math.min(seq - 1, limit) });
-      next = Math.max(next, seq + 1);
-    }
-    if (next <= limit) holes.push({ from: next, to: limit });
-    return holes;
-  }
-
-  #insert(entry) {
-    let index = this.#entries.length;
-    while (index > 0 && this.#entries[index - 1].seq > entry.seq) index--;
-    this.#entries.splice(index, 0, entry);
-    if (this.#entries.length <= KEEP) return;
-    this.#baseline = Math.max(this.#baseline ?? 0, this.#entries.shift().seq);
-    this.#past = [];
-    this.#trimmed = true;
-  }
-
-  #startOver(seq) {
-    this.#past = [...this.#past, ...this.#present(), { startedOver: true, key: `over-${this.#past.length}` }];
-    this.#entries = [];
-    this.#baseline = seq;
-    this.#tail = seq;
-    this.#settled = 0;
+    shown.state = pending.find(({ state }) => state === "failed") ? "failed" : pending.some(quietly) ? "sending" : "sent";
+    if (shown.state === "failed") shown.item = pending.find(({ state }) => state === "failed");
+    shown.reactions = [...reactions].map(([emoji, users]) => ({ emoji, users, own: users.includes(me) }));
+    return shown;
   }
 }
 
-const missed = ({ from, to }) => ({ missed: to - from + 1, key: `missed-${from}` });
+/** A reaction shows at once: its progress needs no words. */
+const quietly = ({ action, state }) => action !== "react" && state === "sending";
+
+function preview(shown, reactions, { action, message, emoji, remove }, me) {
+  if (action === "editmessage") shown.message = message;
+  if (action !== "react") return;
+  const others = (reactions.get(emoji) ?? []).filter((user) => user !== me);
+  const users = remove ? others : [...others, me];
+  if (users.length) reactions.set(emoji, users);
+  else reactions.delete(emoji);
+}
+
+const unsent = (item) => ({ ...item, key: item.cid, item, own: true, deleted: false, reactions: [], seq: undefined });
+
+const TYPES = { sendmessage: "message", editmessage: "edit", deletemessage: "delete", react: "reaction" };
+
+function entryOf({ action, cid, user, tried = user, target, message, emoji, remove = false }, seq, at) {
+  return { type: TYPES[action], seq, user: tried, at, cid, target, message, emoji, removed: remove };
+}
