@@ -9,6 +9,7 @@ import { directRoom } from "./rooms.js";
 import { View } from "./view.js";
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,31}$/;
+const KEY = /^[A-Za-z0-9_-]{16,64}$/;
 const ROOM = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const DEFAULT_MESSAGE_LIMIT = 8_000;
 /** Of the message as JSON: a push has to fit into 32 KB. */
@@ -38,7 +39,7 @@ const session = () => sessionStorage;
 /** What keeps a guest's name theirs, over reconnections and in every tab of this browser. */
 function secret() {
   const kept = store.get(local, "key");
-  if (kept) return kept;
+  if (KEY.test(kept)) return kept;
   const made = [...crypto.getRandomValues(new Uint8Array(24))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   store.set(local, "key", made);
   return store.get(local, "key") ?? (secret.unkept ??= made);

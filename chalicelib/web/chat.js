@@ -107,7 +107,7 @@ export class Chat {
     for (;;) {
       const { recovered, events, seq, more } = await request("subscribe", { room: room.name, after: room.timeline.last });
       if (!recovered) {
-        room.startOver({ events, seq });
+        room.startOver({ events, seq }, this.me);
         return;
       }
       for (const event of events) this.#take(room, event);
@@ -119,7 +119,7 @@ export class Chat {
   /** `seq` was the last of the log before: where nothing is kept, everything after it is to come. */
   async #open(room, seq, request) {
     const { events, more } = await request("history", { room: room.name, limit: PAGE });
-    if (!room.timeline.opened) room.timeline.open(events, { seq: events.length ? 0 : seq, older: more });
+    if (!room.timeline.opened) room.open(events, { seq: events.length ? 0 : seq, older: more }, this.me);
     this.#watchForHoles(room);
   }
 

@@ -60,19 +60,23 @@ export class Room {
 
   /** Takes an entry; true when it is news. */
   receive(event, me) {
-    const mine = this.outbox.find((item) => item.seq === event.seq ||
-      (event.cid !== undefined && item.cid === event.cid && (event.user === me || event.user === item.tried)));
-    if (mine) this.#arrived(mine, event.seq);
+    this.#recognise(event, me);
     if (event.type === "message") this.typing.ended(event.user);
     const isNews = this.timeline.receive(event);
     for (const item of [...this.outbox]) if (item.state === "failed") this.#forgetIfDeleted(item);
     return isNews;
   }
 
-  startOver({ events, seq }) {
-    this.timeline.open(events, { seq, older: true });
-    this.overAt = this.timeline.base + 1;
+  /** Begins with the newest entries; `seq` is the last one where there are none. */
+  open(events, { seq, older }, me) {
+    this.timeline.open(events, { seq, older });
+    for (const event of events) this.#recognise(event, me);
+  }
+
+  startOver({ events, seq }, me) {
     this.#local.clear();
+    this.open(events, { seq, older: true }, me);
+    this.overAt = this.timeline.base + 1;
     for (const item of [...this.outbox]) if (item.state === "sent") this.discard(item);
   }
 
@@ -113,6 +117,13 @@ export class Room {
   /** There is nothing left that the change could be tried on again, or shown at. */
   #forgetIfDeleted(item) {
     if (this.timeline.find(item.target)?.deleted) this.discard(item);
+  }
+
+  /** What was sent from here may come as an entry before its ack does. */
+  #recognise({ seq, cid, user }, me) {
+    const mine = this.outbox.find((item) => item.seq === seq ||
+      (cid !== undefined && item.cid === cid && (user === me || user === item.tried)));
+    if (mine) this.#arrived(mine, seq);
   }
 
   #arrived(item, seq) {

@@ -97,7 +97,7 @@ def open_page(browser: Any, server: ChatServer) -> Iterator[OpenPage]:
         contexts.append(context)
         page = context.new_page()
         page.add_init_script(FRAGILE_WEBSOCKET)
-        page.add_init_script(f"localStorage.setItem('dynamowave.key', '{name}-has-this-key')")
+        page.add_init_script(f"localStorage.setItem('dynamowave.key', 'the-test-key-of-{name}')")
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda line: errors.append(line.text) if is_error(line) else None)
         if before:

@@ -227,6 +227,15 @@ test("an ack stands for the push of its entry, unless it is a duplicate", () => 
   assert.deepEqual([tea.messages("ada").length, tea.outbox.length, tea.timeline.hole], [3, 0, null]);
 });
 
+test("an own message that the first page shows already is shown once", () => {
+  const tea = new Room("tea");
+  tea.outbox.push(item({ tried: "ada" }));
+
+  tea.open([said(1, { user: "ada", message: "hi", cid: "c1" })], { seq: 0, older: false }, "ada");
+
+  assert.deepEqual(tea.messages("ada").map(({ message, state }) => [message, state]), [["hi", "sent"]]);
+});
+
 test("a push of an own message takes the place of the one that waits", () => {
   const tea = room();
   tea.outbox.push(item({ tried: "ada" }));
