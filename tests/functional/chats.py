@@ -16,15 +16,17 @@ from chalicelib.bootstrap import build
 from chalicelib.gateway import Outcome, Post, Probe
 from chalicelib.settings import Settings
 from localgateway.management import Response
+from localgateway.moto_transactions import cheap_transactions
 from localgateway.testing import TestClient, TestSocket
+from tests.stores.tables import CONNECTIONS_TABLE, MEMBERSHIPS_TABLE, MESSAGES_TABLE, STAGE
 
 ROOT = Path(__file__).parents[2]
 REGION = "us-east-1"
 START = 1_800_000_000.0
 ENVIRON = {
-    "CONNECTIONS_TABLE": "dynamowave-local-connections",
-    "MESSAGES_TABLE": "dynamowave-local-messages",
-    "MEMBERSHIPS_TABLE": "dynamowave-local-memberships",
+    "CONNECTIONS_TABLE": CONNECTIONS_TABLE,
+    "MESSAGES_TABLE": MESSAGES_TABLE,
+    "MEMBERSHIPS_TABLE": MEMBERSHIPS_TABLE,
     "GUESTS": "true",
     "AWS_REGION": REGION,
 }
@@ -119,7 +121,7 @@ class Chat:
     def rows(self, table: str) -> list[dict[str, Any]]:
         """Return all items of a table."""
         resource = boto3.resource("dynamodb", region_name=REGION)
-        items: list[dict[str, Any]] = resource.Table(f"dynamowave-local-{table}").scan()["Items"]
+        items: list[dict[str, Any]] = resource.Table(f"dynamowave-{STAGE}-{table}").scan()["Items"]
         return items
 
     def everything(self) -> str:
@@ -129,16 +131,18 @@ class Chat:
 
 
 @contextmanager
-def chatting(monkeypatch: pytest.MonkeyPatch, **environ: str) -> Iterator[Chat]:
-    """Run the chat, with some variables of its environment changed."""
+def chatting(
+    monkeypatch: pytest.MonkeyPatch, *, dynamodb: Any = None, **environ: str
+) -> Iterator[Chat]:
+    """Run the chat, with some variables of its environment changed; its database is moto."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     clock, gateway = Clock(), InProcessGateway()
     client = TestClient(app_module.app, stage_name="local", project_dir=ROOT, clock=clock)
     gateway.client = client
-    with mock_aws():
+    with cheap_transactions(), mock_aws():
         _create_tables()
-        dynamodb = boto3.client("dynamodb", region_name=REGION)
+        dynamodb = dynamodb or boto3.client("dynamodb", region_name=REGION)
         settings = Settings.from_environ({**ENVIRON, **environ})
         service = build(
             settings, gateway=gateway, dynamodb=dynamodb, clock=clock, sleep=lambda _: None
@@ -152,5 +156,5 @@ def _create_tables() -> None:
     boto3.client("cloudformation", region_name=REGION).create_stack(
         StackName="data",
         TemplateBody=(ROOT / "infra" / "data.yaml").read_text(encoding="utf-8"),
-        Parameters=[{"ParameterKey": "Stage", "ParameterValue": "local"}],
+        Parameters=[{"ParameterKey": "Stage", "ParameterValue": STAGE}],
     )

@@ -10,9 +10,9 @@ from tests.functional.chats import Chat, chatting
 
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Chat]]:
-    """Start the chat with variables of its environment."""
+    """Start the chat with variables of its environment, or another database."""
     with ExitStack() as stack:
-        yield lambda **environ: stack.enter_context(chatting(monkeypatch, **environ))
+        yield lambda **options: stack.enter_context(chatting(monkeypatch, **options))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.functional.chats import Chat
+from tests.stores.tables import MESSAGES_TABLE
 
 THUMB, FAMILY = "\U0001f44d", "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 
@@ -172,7 +173,7 @@ def test_entries_expire_and_their_numbers_do_not_come_again(start: Callable[...,
     for row in chat.rows("messages"):  # as the table's time to live does
         if row.get("expires_at", 10**12) <= chat.clock.now:
             key = {"room": {"S": row["room"]}, "seq": {"N": str(row["seq"])}}
-            chat.dynamodb.delete_item(TableName="dynamowave-local-messages", Key=key)
+            chat.dynamodb.delete_item(TableName=MESSAGES_TABLE, Key=key)
 
     history = alice.ask("history", room="lobby")
     missed = alice.ask("subscribe", room="lobby", after=1)
