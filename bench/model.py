@@ -99,7 +99,12 @@ class ModelEngine:
         self._sleep(self._latency / 2)
         return {"Items": [{name: it[name] for name in names if name in it} for it in found]}
 
-    def transact_write_items(self, *, TransactItems: Sequence[Any]) -> dict[str, Any]:  # noqa: N803
+    def transact_write_items(
+        self,
+        *,
+        TransactItems: Sequence[Any],  # noqa: N803
+        ClientRequestToken: str = "",  # noqa: N803, ARG002 - here no answer is lost
+    ) -> dict[str, Any]:
         """Put all items or none."""
         puts = [write["Put"] for write in TransactItems]
         keys = [_key(put["Item"]) for put in puts]

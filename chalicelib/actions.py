@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from chalicelib import commands, events
-from chalicelib.appends import iso
 from chalicelib.broadcaster import Broadcaster
 from chalicelib.commands import Command
 from chalicelib.connections import ConnectionRepository
@@ -20,6 +19,7 @@ from chalicelib.protocol import encode
 from chalicelib.publisher import Publisher
 from chalicelib.reader import CatchUp, Events, Reader
 from chalicelib.settings import Settings
+from chalicelib.times import iso
 
 
 class Actions:
@@ -130,33 +130,29 @@ class Actions:
     def _add(self, session: Session, command: Command, content: Content) -> Event | None:
         appended = self._publisher.append(content)
         ack = _appended(command, appended)
-        if appended.duplicate:
-            self._publisher.push_again(appended, skip=session.connection_id)
-            return ack
         # In one batch, so that the author does not wait for the room nor the room for the author.
         also = [] if ack is None else [post_to(session, ack)]
         self._publisher.push(content, appended, skip=session.connection_id, also=also)
         return None
 
     def _subscribe(self, session: Session, command: commands.Subscribe) -> Event | None:
-        room, seq = command.room, None
+        room = command.room
         # All devices get direct messages, and whoever asks for the next page is subscribed.
-        is_new = direct_users(room) is None and room not in session.rooms
-        if is_new:
+        if direct_users(room) is None and room not in session.rooms:
+            # First, because a request that is repeated finds the subscription and goes no further.
+            self._directory.join(session, room)
             self._connections.subscribe(session, room)
-            # At once: should the rest fail, a second try finds the room subscribed to already.
             self._presence.joined(session, [room])
-            # Read after the subscription is written: what is appended later finds it.
-            seq = self._directory.join(session, room)
-        return self._catch_up(command, seq)
+        # Read after the subscription is written: what is appended later finds it and is pushed.
+        return self._catch_up(command)
 
-    def _catch_up(self, command: commands.Subscribe, seq: int | None) -> Event | None:
+    def _catch_up(self, command: commands.Subscribe) -> Event | None:
         if command.after is not None:
             caught_up = self._reader.catch_up(command.room, command.after)
         elif command.id is None:
             return None
         else:
-            last = self._log.last(command.room).seq if seq is None else seq
+            last = self._log.last(command.room).seq
             caught_up = CatchUp(last, recovered=True, missed=Events([], more=False))
         return events.SubscribedAck(
             id=given(command.id),

@@ -1,15 +1,15 @@
 """The transaction that adds an entry to the log of a room, write by write."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, TypeAlias
 
 from chalicelib.changes import target_update
 from chalicelib.database import Item, number, string
 from chalicelib.drafts import Content, Message
-from chalicelib.entries import TAIL, entry_item, entry_key, idempotency_key
+from chalicelib.entries import TAIL, Kept, entry_item, entry_key, idempotency_key
 from chalicelib.positions import Position
+from chalicelib.times import iso
 
 
 class Part(Enum):
@@ -22,12 +22,6 @@ class Part(Enum):
 
 
 Writes: TypeAlias = dict[Part, dict[str, Any]]
-
-
-def iso(seconds: float) -> str:
-    """Return a time as the protocol writes it: ISO 8601 in UTC, with milliseconds."""
-    moment = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    return moment.replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +41,11 @@ class Append:
         """The time as clients see it."""
         return iso(self.time)
 
+    @property
+    def kept(self) -> Kept:
+        """What is still there for readers."""
+        return Kept(self.time, self.retention)
+
     def writes(self) -> Writes:
         """Return what must be written, all of it or nothing.
 
@@ -64,7 +63,7 @@ class Append:
                 content,
                 seq=self.position.seq,
                 at=self.at,
-                now=self.time,
+                kept=self.kept,
                 max_reactions=self.max_reactions,
             )
             writes[Part.TARGET] = {"Update": update}

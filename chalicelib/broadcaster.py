@@ -26,19 +26,19 @@ class Broadcaster:
     def broadcast(
         self,
         room: RoomName,
-        frame: bytes,
+        frame: bytes | None,
         *,
         skip: ConnectionId | None = None,
         also: Sequence[Post] = (),
     ) -> Delivery:
-        """Post `frame` to every connection of the room but `skip`, and `also` with it.
+        """Post `frame`, if there is one, to every connection of the room but `skip`; and `also`.
 
         Never raises: what is broadcast is durable by then, and its author must not be told to say
         it again. What goes wrong is counted and logged. `also` (the author's own answer) is posted
         even when the room cannot be read, and not counted. Connections that turn out to be gone
         are removed, and the others told who left by that.
         """
-        pushes = self._pushes(room, frame)
+        pushes = [] if frame is None else self._pushes(room, frame)
         wanted = [push for push in pushes or () if push.member.connection_id != skip]
         receipt = self._courier.deliver(wanted, also=also)
         self._presence.left(receipt.departures)

@@ -6,12 +6,12 @@ from typing import Any
 
 from chalicelib.database import Item, number, string
 from chalicelib.drafts import Appended, Change, Edit, Reaction
-from chalicelib.entries import entry_key, is_message, reaction_key
+from chalicelib.entries import Kept, entry_key, is_message, reaction_key
 from chalicelib.errors import Conflict, Forbidden, NotFound
 
-# A message that is there for the readers: the table's time to live may be two days late.
+# A message that is there for the readers, see Kept.
 _IS_THERE = (
-    "kind = :kind AND attribute_not_exists(deleted)"
+    "kind = :kind AND attribute_not_exists(deleted) AND #at > :since"
     " AND (attribute_not_exists(expires_at) OR expires_at > :now)"
 )
 
@@ -26,7 +26,7 @@ class _Effect:
 
 
 def target_update(
-    table: str, change: Change, *, seq: int, at: str, now: float, max_reactions: int
+    table: str, change: Change, *, seq: int, at: str, kept: Kept, max_reactions: int
 ) -> dict[str, Any]:
     """Return the write that brings a message into its new state.
 
@@ -40,10 +40,11 @@ def target_update(
         "Key": entry_key(change.room, change.target),
         "UpdateExpression": f"SET {sets}{removes}",
         "ConditionExpression": f"{_IS_THERE} AND {effect.condition}",
-        "ExpressionAttributeNames": effect.names,
+        "ExpressionAttributeNames": {"#at": "at", **effect.names},
         "ExpressionAttributeValues": {
             ":kind": string("message"),
-            ":now": number(now),
+            ":now": number(kept.now),
+            ":since": string(kept.since),
             ":seq": number(seq),
             ":at": string(at),
             **effect.values,
@@ -52,7 +53,7 @@ def target_update(
     }
 
 
-def refusal(change: Change, target: Item | None, *, now: float) -> Appended:
+def refusal(change: Change, target: Item | None, kept: Kept) -> Appended:
     """Return the duplicate that a change of `target` (its image) is which was not made.
 
     Raises:
@@ -60,7 +61,7 @@ def refusal(change: Change, target: Item | None, *, now: float) -> Appended:
         Forbidden: it is somebody else's.
         Conflict: it has been deleted, or has all the reactions that it may have.
     """
-    if not target or not is_message(target) or not _is_kept(target, now):
+    if not target or not is_message(target) or not kept.has(target):
         raise NotFound(f"{change.target} is no message of {change.room}")
     if not isinstance(change, Reaction) and target["user"]["S"] != change.user:
         raise Forbidden(f"message {change.target} of {change.room} is somebody else's")
@@ -77,14 +78,14 @@ def refusal(change: Change, target: Item | None, *, now: float) -> Appended:
 def _check_state(change: Edit | Reaction, target: Item) -> None:
     if "deleted" in target:
         raise Conflict(f"message {change.target} of {change.room} has been deleted")
-    if isinstance(change, Reaction) and not change.removed:
-        reactions = target["reactions"]["M"]
-        if reaction_key(change.emoji, change.user) not in reactions:
-            raise Conflict(f"a message may have at most {len(reactions)} reactions")
-
-
-def _is_kept(target: Item, now: float) -> bool:
-    return "expires_at" not in target or float(target["expires_at"]["N"]) > now
+    reactions = target["reactions"]["M"]
+    if isinstance(change, Edit) or change.removed:
+        return
+    if reaction_key(change.emoji, change.user) not in reactions:
+        raise Conflict(
+            f"message {change.target} of {change.room} has {len(reactions)} reactions, "
+            "as many as it may have"
+        )
 
 
 def _effect(change: Change, max_reactions: int) -> _Effect:

@@ -154,7 +154,8 @@ class ConnectionRepository:
 
         Returns:
             The silent ones, and those that are not registered any more: their subscriptions are
-            what an interrupted removal has left.
+            what an interrupted removal has left. Not those that came only now: a read may see the
+            subscription before it sees the connection that was written with it.
         """
         ids = dict.fromkeys(member.connection_id for member in members)
         keys = [item_key(connection_key(connection_id)) for connection_id in ids]
@@ -163,23 +164,26 @@ class ConnectionRepository:
             for item in self._database.get_all(self._table, keys)
         }
         silent = {connection_id for connection_id, seen_at in found.items() if seen_at <= since}
-        return silent, ids.keys() - found.keys()
+        return silent, ids.keys() - found.keys() - self._young(members)
 
     def remove(self, connection_id: ConnectionId) -> list[Departure]:
         """Remove a connection and all that belongs to it; one that is not there is no error."""
-        item = self._database.delete(self._table, item_key(connection_key(connection_id)))
+        key = item_key(connection_key(connection_id))
+        item = self._database.get(self._table, key)
         if item is None:
             return []
-        session = session_of(item)
-        self._delete(subscription_keys(session))
-        self._release_names([session])
-        return _departures([session])
+        self._release_names([session_of(item)])
+        # Before its subscriptions: those are then known to be nobody's if this is interrupted.
+        newest = self._database.delete(self._table, key) or item
+        departures = _departures([session_of(item), session_of(newest)])
+        self._delete(subscription_key(room, connection_id) for room, _ in departures)
+        return departures
 
     def prune(self, gone: Iterable[tuple[RoomName, Member]]) -> list[Departure]:
         """Remove connections that turned out to be gone when these rooms were pushed to.
 
         Their subscriptions to those rooms go even where the connections themselves were removed
-        before. Those whose handshake may still be going on stay: a post fails to them as to the
+        before. Those that have just come stay: while a handshake goes on, a post fails as to the
         dead. In batches, 100 connections a read and 25 deletions a write, so not in one
         transaction.
         """
@@ -187,21 +191,24 @@ class ConnectionRepository:
         ids = dict.fromkeys(member.connection_id for _, member in subscriptions)
         keys = [item_key(connection_key(connection_id)) for connection_id in ids]
         sessions = [session_of(item) for item in self._database.get_all(self._table, keys)]
-        newest = self._clock() - HANDSHAKE_SECONDS
-        young = {session.connection_id for session in sessions if session.connected_at > newest}
+        young = self._young(member for _, member in subscriptions)
         dead = [session for session in sessions if session.connection_id not in young]
         left = [
             (room, member) for room, member in subscriptions if member.connection_id not in young
         ]
+        self._release_names(dead)
         # The connections last: they are what the rest is found by if this is interrupted.
         self._delete(
             [subscription_key(room, member.connection_id) for room, member in left]
             + [key for session in dead for key in subscription_keys(session)]
             + [connection_key(session.connection_id) for session in dead]
         )
-        self._release_names(dead)
         found = [Departure(room, member.user) for room, member in left]
         return list(dict.fromkeys(found + _departures(dead)))
+
+    def _young(self, members: Iterable[Member]) -> set[ConnectionId]:
+        newest = self._clock() - HANDSHAKE_SECONDS
+        return {member.connection_id for member in members if member.joined_at > newest}
 
     def _delete(self, keys: Iterable[Key]) -> None:
         unique = dict.fromkeys(keys)  # BatchWriteItem refuses repetitions
@@ -287,4 +294,7 @@ class ConnectionRepository:
 
 
 def _departures(sessions: Iterable[Session]) -> list[Departure]:
-    return [Departure(room, session.user) for session in sessions for room in sorted(session.rooms)]
+    found = [
+        Departure(room, session.user) for session in sessions for room in sorted(session.rooms)
+    ]
+    return list(dict.fromkeys(found))

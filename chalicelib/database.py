@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeAlias
+from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -23,7 +24,9 @@ _TRANSIENT = {
     "ThrottlingException",
     "TransactionInProgressException",
 }
-# What has certainly not been carried out, so that it can be tried again whatever it was.
+# What is worth trying again: short of capacity, or somebody else's transaction is under way. Only a
+# transaction can have been carried out all the same, by an earlier attempt of the client whose
+# answer was lost; its token sees to that.
 _REFUSED = {
     _CONFLICT,
     "ProvisionedThroughputExceededException",
@@ -151,15 +154,16 @@ class Database:
     def transact(self, writes: Sequence[Mapping[str, Any]]) -> None:
         """Write all or nothing, once.
 
-        A write that got no answer may have happened. The client's own retries cannot do it twice:
-        boto3 adds a ClientRequestToken, under which DynamoDB applies a transaction once in 10
-        minutes.
+        A write that got no answer may have happened. No retry can do it twice: all have the same
+        ClientRequestToken, under which DynamoDB applies a transaction once in 10 minutes.
         https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 
         Raises:
             ConditionError: see there.
         """
-        self._call("transact_write_items", TransactItems=list(writes))
+        self._call(
+            "transact_write_items", TransactItems=list(writes), ClientRequestToken=uuid4().hex
+        )
 
     def transact_until_done(self, writes: Sequence[Mapping[str, Any]]) -> None:
         """As transact, but try again while the only trouble is other transactions.

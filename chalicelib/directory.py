@@ -21,18 +21,14 @@ class Directory:
         self._log = log
         self._page = page
 
-    def join(self, session: Session, room: RoomName) -> int:
+    def join(self, session: Session, room: RoomName) -> None:
         """Make a person a member of a room, with nothing unread; a member stays as they are.
-
-        Returns:
-            The room's last seq.
 
         Raises:
             Unavailable: the database did not answer in time.
         """
         end = self._log.last(room)
         self._memberships.join(room, session.user, end, guest=session.guest)
-        return end.seq
 
     def read(self, session: Session, room: RoomName, seq: int) -> tuple[int, bool]:
         """Move a person's marker forward. See MembershipRepository.read.

@@ -1,15 +1,38 @@
 """The items of the messages table: their keys, and entries of a log as their attributes."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from chalicelib.database import Item, number, string
 from chalicelib.drafts import Content, Deletion, Edit, Entry, Message, Reaction, State
 from chalicelib.models import LARGEST_INTEGER, RoomName, UserName
+from chalicelib.times import iso
 
 # Where a room's last seq is kept while entries expire: after all of them, so that one read from
 # the end finds both.
 TAIL = LARGEST_INTEGER + 1
+
+
+class Kept(NamedTuple):
+    """Which items are still there for readers at a time, whatever the table still has.
+
+    The table's time to live may be two days late, and entries from before they expired here carry
+    none.
+    """
+
+    now: float
+    retention: int
+
+    @property
+    def since(self) -> str:
+        """The time after which entries are kept, as they carry it."""
+        return iso(self.now - self.retention) if self.retention else ""
+
+    def has(self, item: Item) -> bool:
+        """Tell whether an item counts."""
+        if "expires_at" in item and float(item["expires_at"]["N"]) <= self.now:
+            return False
+        return item["at"]["S"] > self.since if "at" in item else True
 
 
 def entry_key(room: RoomName, seq: int) -> Item:

@@ -73,7 +73,7 @@ class MembershipRepository:
         """Move the user's marker forward to `position`, joining the room if need be.
 
         Returns:
-            Where the marker is, which may be further on already, and whether this moved it.
+            Where the marker is, which may be further on already, and whether it is at `position`.
         """
         key = {"room": string(room), "member": string(user)}
         marker = "read_seq = :seq, read_messages = :messages"
@@ -99,7 +99,8 @@ class MembershipRepository:
             )
         except ConditionError:
             item = self._database.get(self._table, key) or {}
-            return int(item.get("read_seq", number(position.seq))["N"]), False
+            there = int(item.get("read_seq", number(position.seq))["N"])
+            return there, there == position.seq  # perhaps by this call, whose answer was lost
         return position.seq, True
 
     def of(

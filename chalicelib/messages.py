@@ -1,16 +1,17 @@
 """The log of every room: gapless, totally ordered, durable before it is acknowledged."""
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from itertools import count, pairwise, takewhile
 from typing import Any, NamedTuple
 
-from chalicelib.appends import Append, Part, iso
+from chalicelib.appends import Append, Part
 from chalicelib.backoff import Backoff
 from chalicelib.changes import refusal
 from chalicelib.database import ConditionError, Database, Item, number, string
 from chalicelib.drafts import Appended, Content, Entry, Message, Page
 from chalicelib.entries import (
     TAIL,
+    Kept,
     edited_target,
     entry_key,
     entry_of,
@@ -20,6 +21,11 @@ from chalicelib.entries import (
 from chalicelib.errors import NotFound, Unavailable
 from chalicelib.models import RoomName
 from chalicelib.positions import Position, Positions
+
+# Reads are not isolated from transactions: one item of those may be seen before another, and what
+# looks like a hole or an expired end is looked at once more.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-isolation
+_LOOKS = 2
 
 
 class MessageLog:
@@ -87,7 +93,7 @@ class MessageLog:
                 position = self.last(content.room)
                 self._positions.read(content.room, position)
             if not isinstance(content, Message) and _is_beyond(content, position):
-                return self._original(content) or refusal(content, None, now=self._clock())
+                return self._original(content) or refusal(content, None, self._kept())
             appended = self._write(content, position, () if position.seq else founding)
             if appended is not None:
                 return appended
@@ -127,15 +133,13 @@ class MessageLog:
 
         None where they are not all there any more, or `seq` is ahead of the log.
         """
-        for _ in range(2):
+        for _ in range(_LOOKS):
             read = self._read(room, seq + 1, TAIL, limit)
-            if read.items:
-                whole = read.is_whole(seq) and all(map(self._is_kept, read.items))
-                return Page(self._entries(room, read.items), read.more) if whole else None
-            end = self.last(room).seq
-            if end <= seq:
+            if read.items and read.is_whole(seq):
+                is_kept = all(map(self._kept().has, read.items))
+                return Page(self._entries(room, read.items), read.more) if is_kept else None
+            if not read.items and (end := self.last(room).seq) <= seq:
                 return Page([]) if end == seq else None
-            # Appended between the two reads, or expired: a second look tells.
         return None
 
     def before(self, room: RoomName, seq: int | None, *, limit: int) -> Page:
@@ -144,21 +148,16 @@ class MessageLog:
         None where later ones have expired: what is older than those has expired as well.
         """
         high = TAIL if seq is None else seq - 1
-        read = self._read(room, 1, high, limit, newest_first=True)
-        newest = _seq(read.items[0]) if read.items else 0
-        end = read.end
-        if seq is not None and newest != seq - 1:  # beyond the end, or a hole
-            end = self.last(room).seq
-        if end > newest:
-            return Page([])
-        more = read.more
-        kept: list[Item] = []
-        for item in read.items:
-            if not self._is_kept(item) or (kept and _seq(kept[-1]) - _seq(item) != 1):
-                more = False
+        for _ in range(_LOOKS):
+            read = self._read(room, 1, high, limit, newest_first=True)
+            newest = _seq(read.items[0]) if read.items else 0
+            end = read.end if seq is None or newest == high else self.last(room).seq
+            if end <= newest and _is_consecutive([_seq(item) for item in reversed(read.items)]):
                 break
-            kept.append(item)
-        return Page(self._entries(room, kept[::-1]), more)
+        else:
+            read = read.from_end(end)
+        kept = list(takewhile(self._kept().has, read.items))
+        return Page(self._entries(room, kept[::-1]), read.more and len(kept) == len(read.items))
 
     def _write(
         self, content: Content, after: Position, founding: Sequence[Mapping[str, Any]]
@@ -185,7 +184,7 @@ class MessageLog:
             failed = {parts[place]: image for place, image in error.failed.items()}
             if Part.ENTRY in failed:
                 self._positions.was_stale(content.room)
-            return _answer(content, failed, now=append.time)
+            return _answer(append, failed)
         self._positions.written(content.room, position)
         return Appended(content.room, position.seq, append.at)
 
@@ -193,11 +192,12 @@ class MessageLog:
         if content.cid is None:
             return None
         item = self._database.get(self._table, idempotency_key(content.user, content.cid))
-        return _original_of(item) if item and self._is_kept(item) else None
+        is_known = item is not None and Kept(self._clock(), 0).has(item)
+        return _original_of(item) if item and is_known else None
 
     def _item(self, room: RoomName, seq: int) -> Item | None:
         item = self._database.get(self._table, entry_key(room, seq))
-        return item if item and self._is_kept(item) else None
+        return item if item and self._kept().has(item) else None
 
     def _read(
         self, room: RoomName, low: int, high: int, limit: int, *, newest_first: bool = False
@@ -220,18 +220,29 @@ class MessageLog:
         return _Read(entries[:limit], more=cut or len(entries) > limit, end=end)
 
     def _entries(self, room: RoomName, items: Sequence[Item]) -> list[Entry]:
-        targets = dict.fromkeys(target for item in items if (target := edited_target(item)))
-        keys = [entry_key(room, target) for target in targets]
-        found = self._database.get_all(self._table, keys)
-        texts = {_seq(item): text_of(item) for item in found if self._is_kept(item)}
+        texts = self._texts(room, items)
         return [entry_of(item, texts) for item in items]
 
-    def _is_kept(self, item: Item) -> bool:
-        now = self._clock()
-        if "expires_at" in item:
-            return float(item["expires_at"]["N"]) > now
-        # From before entries expired here; times of one format compare as text.
-        return not self._retention or item["at"]["S"] > iso(now - self._retention)
+    def _texts(self, room: RoomName, items: Sequence[Item]) -> dict[int, str]:
+        """Return the newest texts of the messages that the edits among `items` are about."""
+        edits = {target: _seq(item) for item in items if (target := edited_target(item))}
+        texts: dict[int, str] = {}
+        for _ in self._contention.tries():
+            keys = [entry_key(room, target) for target in edits.keys() - texts.keys()]
+            found = {_seq(item): item for item in self._database.get_all(self._table, keys)}
+            for target in edits.keys() - texts.keys():
+                item = found.get(target)
+                if item is None or not self._kept().has(item):
+                    texts[target] = ""
+                # A read may see an edit before it sees what the same transaction did to its target.
+                elif int(item.get("changed", number(0))["N"]) >= edits[target]:
+                    texts[target] = text_of(item)
+            if texts.keys() == edits.keys():
+                return texts
+        raise Unavailable
+
+    def _kept(self) -> Kept:
+        return Kept(self._clock(), self._retention)
 
 
 class _Read(NamedTuple):
@@ -241,17 +252,27 @@ class _Read(NamedTuple):
     more: bool
     end: int
 
+    def from_end(self, end: int) -> "_Read":
+        """Return what follows without a hole, back from the end of the log."""
+        seqs = map(_seq, self.items)
+        items = [
+            item
+            for item, seq, expected in zip(self.items, seqs, count(end, -1), strict=False)
+            if seq == expected
+        ]
+        return _Read(items, more=False, end=end)
+
     def is_whole(self, seq: int) -> bool:
         """Tell whether nothing is missing after `seq`, up to the end if that was reached."""
         seqs = [seq, *map(_seq, self.items)]
         return _is_consecutive(seqs) and (self.more or self.end <= seqs[-1])
 
 
-def _answer(content: Content, failed: Mapping[Part, Item], *, now: float) -> Appended | None:
+def _answer(append: Append, failed: Mapping[Part, Item]) -> Appended | None:
     if Part.ORIGINAL in failed:
         return _original_of(failed[Part.ORIGINAL])
-    if Part.TARGET in failed and not isinstance(content, Message):
-        return refusal(content, failed[Part.TARGET], now=now)
+    if Part.TARGET in failed and not isinstance(append.content, Message):
+        return refusal(append.content, failed[Part.TARGET], append.kept)
     return None
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from chalicelib.appends import iso
 from chalicelib.connections import ConnectionRepository
 from chalicelib.courier import Courier, Push
 from chalicelib.events import PresencePush, TypingPush
@@ -23,6 +22,7 @@ from chalicelib.models import (
     personal_room,
 )
 from chalicelib.protocol import encode
+from chalicelib.times import iso
 
 logger = logging.getLogger(__name__)
 # A room counts as large when its people have more connections than this each, on average.
@@ -44,8 +44,8 @@ class Presence:
     must not cost a push to everyone.
 
     API Gateway may not tell that a connection has ended. One that was silent for `lease` seconds
-    is therefore looked up there before it counts. `roster` and `sweep` do that; the latter for
-    each room at most every `sweep_interval` seconds in one function.
+    is therefore looked up there before it counts. `roster` and `sweep` do that, for each room at
+    most every `sweep_interval` seconds in one function.
     """
 
     def __init__(
@@ -78,7 +78,8 @@ class Presence:
         if members is None:
             everyone = {member.user for member in self._connections.members(room)}
             return Roster([], len(everyone))
-        gone = self._forget_gone([(room, member) for member in members])
+        due = self._due([room])
+        gone = self._forget_gone([(room, member) for room in due for member in members])
         users = sorted({member.user for member in members if member.connection_id not in gone})
         return Roster(users, len(users))
 
@@ -109,12 +110,16 @@ class Presence:
 
     def sweep(self, rooms: Iterable[RoomName]) -> None:
         """Remove those from rooms who are gone although nobody said so. Never raises."""
+        self._guarded(self._sweep, self._due(rooms))
+
+    def _due(self, rooms: Iterable[RoomName]) -> list[RoomName]:
+        """Return the rooms that have not been swept for a while, and note that they are now."""
         now = self._clock()
         recent = {swept: at for swept, at in self._swept.items() if now - at < self._sweep_interval}
         due = [room for room in rooms if room not in recent]
         # A new dictionary each time: threads share it, and what is old goes.
         self._swept = recent | dict.fromkeys(due, now)
-        self._guarded(self._sweep, due)
+        return due
 
     def _sweep(self, rooms: Sequence[RoomName]) -> None:
         self._forget_gone([(room, member) for room in rooms for member in self._few(room) or ()])
@@ -122,16 +127,16 @@ class Presence:
     def _few(self, room: RoomName) -> list[Member] | None:
         """Return the members of a room, None if it is large; in a request or two."""
         found: list[Member] = []
+        is_public = direct_users(room) is None
         for channel in channels(room):
             members, more = self._connections.first_members(
                 channel, limit=max(1, self._limit) * _CONNECTIONS_EACH
             )
-            if more:
+            if more and is_public:
                 return None
             found += members
         people = {member.user for member in found}
-        is_small = len(people) <= self._limit or direct_users(room) is not None
-        return found if is_small else None
+        return None if is_public and len(people) > self._limit else found
 
     def _forget_gone(self, members: Sequence[tuple[RoomName, Member]]) -> set[ConnectionId]:
         """Remove those of the members who are gone, and return their connections."""

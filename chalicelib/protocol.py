@@ -21,7 +21,7 @@ def encode(event: Event) -> bytes:
     """Return the frame.
 
     At most 32 KB: settings, the checks on messages and the division into pages see to that. Only a
-    page of one very long message with very many reactions is longer, at most 128 KB.
+    page of one message, very long or with very many reactions, is longer, at most 128 KB.
     """
     return json.encode(event)
 

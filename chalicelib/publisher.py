@@ -1,5 +1,6 @@
 """Adding to a room: into the log first, then to everyone who is there."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from chalicelib.memberships import MembershipRepository
 from chalicelib.messages import MessageLog
 from chalicelib.models import ConnectionId, Delivery
 from chalicelib.protocol import decode_publication, encode
+
+logger = logging.getLogger(__name__)
 
 
 class Publisher:
@@ -51,22 +54,25 @@ class Publisher:
         skip: ConnectionId | None = None,
         also: Sequence[Post] = (),
     ) -> Delivery:
-        """Show what has just been appended to its room. See Broadcaster.broadcast."""
-        frame = encode(log_event(Entry(appended.seq, appended.at, content)))
+        """Show an entry to its room. See Broadcaster.broadcast.
+
+        Of a duplicate, the original is shown once more: whoever sends again got no answer, so the
+        first push may never have been made either. Its state is left out, because the changes have
+        numbers of their own, and those who lack the message lack them as well.
+        """
+        entry = self._original(appended) if appended.duplicate else content
+        frame = None
+        if entry is not None:
+            frame = encode(log_event(Entry(appended.seq, appended.at, entry)))
         return self._broadcaster.broadcast(appended.room, frame, skip=skip, also=also)
 
-    def push_again(self, duplicate: Appended, *, skip: ConnectionId | None = None) -> Delivery:
-        """Show the original of a duplicate once more.
-
-        Whoever sends again got no answer, so the first push may never have been made either.
-
-        Raises:
-            Unavailable: the original could not be read.
-        """
-        entry = self._log.entry(duplicate.room, duplicate.seq)
-        if entry is None:  # it has expired
-            return Delivery()
-        return self._broadcaster.broadcast(duplicate.room, encode(log_event(entry)), skip=skip)
+    def _original(self, duplicate: Appended) -> Content | None:
+        try:
+            entry = self._log.entry(duplicate.room, duplicate.seq)
+        except Unavailable:
+            logger.warning("%s of %s could not be read again", duplicate.seq, duplicate.room)
+            return None
+        return entry.content if entry else None  # None where it has expired
 
     def publish(self, payload: object) -> dict[str, Any]:
         """Publish what a back end asked for.
@@ -83,9 +89,7 @@ class Publisher:
             room=request.room, user=request.user, text=request.message, cid=request.cid
         )
         appended = self.append(message)
-        again = appended.duplicate
-        delivery = self.push_again(appended) if again else self.push(message, appended)
-        return _report(appended, delivery)
+        return _report(appended, self.push(message, appended))
 
 
 def _report(appended: Appended, delivery: Delivery) -> dict[str, Any]:

@@ -189,7 +189,7 @@ class App {
 
   #refused() {
     if (this.#everOnline) return; // a server on its way back, the status line says enough
-    this.#view.notice("The server did not accept the connection. It may be down or busy, or there may be too many connections under this name. Trying again.");
+    this.#view.notice("The server did not accept the connection. It may be down or busy. Trying again.");
   }
 
   // Rooms

@@ -17,7 +17,6 @@ const STABLE_AFTER_MS = 10_000;
 /** setTimeout takes a signed 32-bit number; a longer delay would fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const REQUEST_ATTEMPTS = 3;
-/** How often to ask again for a name that the server may just not have seen leave. */
 const NORMAL_CLOSURE = 1000;
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

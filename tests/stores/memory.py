@@ -24,7 +24,7 @@ _KNOWN = {
     "update_item": {"TableName", "Key", "UpdateExpression", "ReturnValues", *_CONDITION},
     "delete_item": {"TableName", "Key", "ReturnValues", *_CONDITION},
     "batch_write_item": {"RequestItems"},
-    "transact_write_items": {"TransactItems"},
+    "transact_write_items": {"TransactItems", "ClientRequestToken"},
     "scan": {"TableName"},
     "query": {
         "TableName",
@@ -45,12 +45,14 @@ class MemoryClient:
     """A client of a database of its own, with the tables of infra/data.yaml.
 
     Takes and answers what a boto3 client does, and raises its ClientError. Every read is strongly
-    consistent, pages have no limit in bytes, and ReturnValues are the image after an update and
-    the one before a deletion. Not for several threads at a time.
+    consistent, pages have no limit in bytes, ReturnValues are the image after an update and the
+    one before a deletion, and a ClientRequestToken is remembered for ever. Not for several threads
+    at a time.
     """
 
     def __init__(self) -> None:
         self._tables: dict[str, _Table] = {}
+        self._done: dict[str, Any] = {}
         create_tables(self)
 
     def create_table(self, **request: Any) -> None:
@@ -111,6 +113,11 @@ class MemoryClient:
         return {}
 
     def _transact_write_items(self, request: Request) -> Any:
+        token = request.get("ClientRequestToken")
+        if token in self._done:
+            if self._done[token] != request:
+                raise _error("IdempotentParameterMismatchException")
+            return {}
         self._all_or_nothing(
             [
                 _Write(kind, wanted, self._tables)
@@ -118,6 +125,8 @@ class MemoryClient:
                 for kind, wanted in item.items()
             ]
         )
+        if token is not None:
+            self._done[token] = _copy(request)
         return {}
 
     def _all_or_nothing(self, writes: "Sequence[_Write]") -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.appends import Append, Part, iso
+from chalicelib.appends import Append, Part
 from chalicelib.drafts import Content
 from chalicelib.entries import TAIL
 from chalicelib.positions import Position
@@ -67,15 +67,3 @@ def test_where_entries_expire_the_end_of_the_room_does_not() -> None:
         "last_seq": {"N": "7"},
         "messages": {"N": "4"},
     }
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "1970-01-01T00:00:00.000Z"),
-        (TIME, "2026-01-02T03:04:05.678Z"),
-        (1.0004, "1970-01-01T00:00:01.000Z"),
-    ],
-)
-def test_times_are_iso_8601_in_utc_with_milliseconds(seconds: float, text: str) -> None:
-    assert iso(seconds) == text

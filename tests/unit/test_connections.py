@@ -247,12 +247,43 @@ def test_of_members_those_not_heard_of_since_are_silent_and_those_not_registered
     for session in (bob, carol):
         connections.add(session)
     forget_connection(dynamodb, C)
+    came = clock.now
+    clock.now += 2 + HANDSHAKE_SECONDS
 
     silent, unknown = connections.silent(
-        [member_of(session) for session in (alice, bob, carol, alice)], since=clock.now
+        [member_of(session) for session in (alice, bob, carol, alice)], since=came
     )
 
     assert (silent, unknown) == ({A}, {C})
+
+
+def test_a_subscription_that_is_seen_before_its_connection_is_not_unknown(
+    connections: ConnectionRepository, alice: Session, clock: Clock, dynamodb: Faulty
+) -> None:
+    # Reads are not isolated from transactions: the connection may show a moment later.
+    forget_connection(dynamodb, A)
+    clock.now += HANDSHAKE_SECONDS - 0.1
+
+    silent, unknown = connections.silent([member_of(alice)], since=0)
+    departures = connections.prune([(LOBBY, member_of(alice))])
+
+    assert (silent, unknown, departures) == (set(), set(), [])
+    assert ("room#lobby", A) in rows(dynamodb)
+
+
+@pytest.mark.clause("P1")
+def test_a_removal_whose_answer_was_lost_removes_everything(
+    connections: ConnectionRepository, clock: Clock, dynamodb: Faulty
+) -> None:
+    connections.add(new_session(A, "alice", "lobby", now=clock.now, guest=True))
+    dynamodb.plan(
+        "delete_item", None, lambda arguments: dynamodb.client.delete_item(**arguments) and {}
+    )
+
+    departures = connections.remove(A)
+
+    assert Departure(LOBBY, UserName("alice")) in departures
+    assert rows(dynamodb) == set()
 
 
 def test_more_members_than_one_read_takes_are_looked_up(
@@ -428,8 +459,9 @@ def test_removing_does_not_take_a_name_that_is_anothers_by_now(
 
 
 def test_a_removal_that_was_interrupted_is_finished_by_pruning(
-    connections: ConnectionRepository, alice: Session, dynamodb: Faulty
+    connections: ConnectionRepository, alice: Session, dynamodb: Faulty, clock: Clock
 ) -> None:
+    clock.now += HANDSHAKE_SECONDS
     dynamodb.plan("batch_write_item", DOWN)
     with pytest.raises(Unavailable):
         connections.remove(A)
@@ -491,8 +523,9 @@ def test_pruning_spares_the_young_among_the_dead(
 
 
 def test_pruning_removes_a_subscription_whose_connection_has_gone(
-    connections: ConnectionRepository, alice: Session, dynamodb: Faulty
+    connections: ConnectionRepository, alice: Session, dynamodb: Faulty, clock: Clock
 ) -> None:
+    clock.now += HANDSHAKE_SECONDS
     forget_connection(dynamodb, A)
 
     departures = connections.prune([(LOBBY, member_of(alice))])
@@ -654,5 +687,5 @@ def test_nothing_ever_scans_the_table_and_every_read_is_consistent(
         if name == "batch_get_item"
         for wanted in arguments["RequestItems"].values()
     ]
-    assert len(reads) == 4
+    assert len(reads) == 5
     assert all(read["ConsistentRead"] for read in reads)

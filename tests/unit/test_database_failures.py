@@ -172,3 +172,17 @@ def test_a_transaction_is_tried_once_where_others_are_in_the_way(
 
     assert caught.value.failed == {}
     assert dynamodb.count("transact_write_items") == 1
+
+
+@pytest.mark.clause("L3")
+def test_all_tries_of_a_transaction_have_one_token_and_the_next_transaction_another(
+    database: Database, dynamodb: Faulty
+) -> None:
+    # An earlier attempt may have been carried out, and its answer lost.
+    dynamodb.plan("transact_write_items", client_error("ThrottlingException"), None)
+
+    database.transact([PUT])
+    database.transact([PUT])
+
+    tokens = [call["ClientRequestToken"] for name, call in dynamodb.calls if "transact" in name]
+    assert tokens[0] == tokens[1] != tokens[2]

@@ -10,6 +10,7 @@ from chalicelib.models import LARGEST_INTEGER, RoomName
 from tests.unit.fakes import (
     GAMES,
     LOBBY,
+    MESSAGES_TABLE,
     Clock,
     Faulty,
     LogFactory,
@@ -203,3 +204,71 @@ def test_entries_that_expire_between_the_two_reads_make_the_answer_none(
 
     assert log.after(LOBBY, 1, limit=100) is None
     assert dynamodb.count("query") == 5  # the append's, and twice two
+
+
+# Reads are not isolated from transactions: what belongs together may show one after the other.
+
+
+def without(*seqs_: int) -> Any:
+    """Plan a query that does not see some entries yet."""
+
+    def answer(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [item for item in items if int(item["seq"]["N"]) not in seqs_]
+
+    return answer
+
+
+def seen_late(dynamodb: Faulty, hide: Any) -> None:
+    def query(arguments: dict[str, Any]) -> Any:
+        page = dynamodb.client.query(**arguments)
+        return {**page, "Items": hide(page["Items"])}
+
+    dynamodb.plan("query", query)
+
+
+@pytest.mark.clause("C2", "H3")
+def test_what_looks_like_a_hole_is_looked_at_again(seven: MessageLog, dynamodb: Faulty) -> None:
+    seen_late(dynamodb, without(6))
+    forwards = seven.after(LOBBY, 4, limit=10)
+    seen_late(dynamodb, without(6))
+    backwards = seven.before(LOBBY, None, limit=3)
+
+    assert seqs(forwards) == seqs(backwards) == [5, 6, 7]
+    assert backwards.more
+
+
+@pytest.mark.clause("C2", "H3", "L9")
+def test_an_end_that_shows_before_its_entry_is_looked_at_again(
+    new_log: LogFactory, dynamodb: Faulty
+) -> None:
+    log = new_log(retention=3600)
+    for _ in range(3):
+        log.append(said())
+
+    seen_late(dynamodb, without(3))
+    forwards = log.after(LOBBY, 1, limit=10)
+    seen_late(dynamodb, without(3))
+    backwards = log.before(LOBBY, None, limit=10)
+
+    assert seqs(forwards) == [2, 3]
+    assert seqs(backwards) == [1, 2, 3]
+
+
+@pytest.mark.clause("H1")
+def test_an_edit_that_shows_before_its_target_has_changed_waits_for_the_text(
+    log: MessageLog, dynamodb: Faulty, clock: Clock
+) -> None:
+    log.append(said("helo"))
+    stale = dynamodb.client.get_item(
+        TableName=MESSAGES_TABLE, Key={"room": {"S": "lobby"}, "seq": {"N": "1"}}
+    )["Item"]
+    log.append(edited(1, "hello"))
+    dynamodb.plan(
+        "batch_get_item", lambda _: {"Responses": {MESSAGES_TABLE: [stale]}, "UnprocessedKeys": {}}
+    )
+
+    page = log.after(LOBBY, 1, limit=10)
+
+    assert page is not None
+    assert [getattr(entry.content, "text", None) for entry in page.entries] == ["hello"]
+    assert len(clock.slept) == 1

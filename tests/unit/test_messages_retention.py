@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.drafts import Page
+from chalicelib.drafts import Content, Page
 from chalicelib.errors import NotFound
 from chalicelib.messages import MessageLog
 from chalicelib.positions import Position
@@ -15,6 +15,7 @@ from tests.unit.fakes import (
     Faulty,
     LogFactory,
     collect_expired,
+    deleted,
     edited,
     reacted,
     said,
@@ -270,3 +271,18 @@ def test_a_room_without_its_past_is_not_founded_again(
     new_log(retention=MINUTE).append(said(), founding=founding)
 
     assert stored(dynamodb, "founded") == []
+
+
+@pytest.mark.clause("L5", "L9")
+@pytest.mark.parametrize("change", [edited(1, "x"), reacted(1), deleted(1)])
+def test_what_readers_do_not_see_any_more_cannot_be_changed(
+    change: Content, new_log: LogFactory, clock: Clock
+) -> None:
+    new_log().append(said())
+    clock.now += MINUTE
+    log = new_log(retention=MINUTE)
+
+    with pytest.raises(NotFound):
+        log.append(change)
+
+    assert log.last(LOBBY).seq == 1

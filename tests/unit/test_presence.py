@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from chalicelib.connections import ConnectionRepository
+from chalicelib.connections import HANDSHAKE_SECONDS, ConnectionRepository
 from chalicelib.courier import Courier
 from chalicelib.database import Database
 from chalicelib.errors import Unavailable
@@ -522,8 +522,10 @@ def test_what_an_interrupted_removal_left_is_removed_without_asking(
     dynamodb: Faulty,
     alice: Session,
     bob: Session,
+    clock: Clock,
     look: Callable[[Presence, RoomName], object],
 ) -> None:
+    clock.now += HANDSHAKE_SECONDS
     dynamodb.plan("batch_write_item", DOWN)
     with pytest.raises(Unavailable):
         connections.remove(bob.connection_id)
@@ -744,12 +746,15 @@ def test_who_is_found_gone_by_typing_has_left(
 
 @pytest.mark.usefixtures("alice")
 def test_who_is_found_gone_by_writing_to_one_person_loses_the_personal_subscription(
+    *,
     presence: Presence,
     gateway: RecordingGateway,
     connections: ConnectionRepository,
     dynamodb: Faulty,
+    clock: Clock,
     bob: Session,
 ) -> None:
+    clock.now += HANDSHAKE_SECONDS
     dynamodb.plan("batch_write_item", DOWN)
     with pytest.raises(Unavailable):
         connections.remove(ConnectionId("A="))
@@ -758,6 +763,14 @@ def test_who_is_found_gone_by_writing_to_one_person_loses_the_personal_subscript
     presence.typing(bob, DIRECT)
 
     assert list(connections.members(RoomName("@alice"))) == []
+
+
+def test_two_people_with_many_devices_are_no_large_room(limited: Limited, come: Come) -> None:
+    presence = limited(0)
+    for number in range(6):
+        come(f"A{number}=", "alice")
+
+    assert presence.roster(DIRECT) == roster_of("alice")
 
 
 # What goes wrong
