@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from boto3.dynamodb.types import TypeDeserializer
 from moto import mock_aws
 
 import app as app_module
@@ -120,9 +121,9 @@ class Chat:
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """Return all items of a table."""
-        resource = boto3.resource("dynamodb", region_name=REGION)
-        items: list[dict[str, Any]] = resource.Table(f"dynamowave-{STAGE}-{table}").scan()["Items"]
-        return items
+        found = self.dynamodb.scan(TableName=f"dynamowave-{STAGE}-{table}")["Items"]
+        read = TypeDeserializer().deserialize
+        return [{name: read(value) for name, value in item.items()} for item in found]
 
     def everything(self) -> str:
         """Return all that is stored, as text to search."""
@@ -140,16 +141,24 @@ def chatting(
     clock, gateway = Clock(), InProcessGateway()
     client = TestClient(app_module.app, stage_name="local", project_dir=ROOT, clock=clock)
     gateway.client = client
-    with cheap_transactions(), mock_aws():
-        _create_tables()
-        dynamodb = dynamodb or boto3.client("dynamodb", region_name=REGION)
+    with _tables(dynamodb) as database:
         settings = Settings.from_environ({**ENVIRON, **environ})
         service = build(
-            settings, gateway=gateway, dynamodb=dynamodb, clock=clock, sleep=lambda _: None
+            settings, gateway=gateway, dynamodb=database, clock=clock, sleep=lambda _: None
         )
         monkeypatch.setattr(app_module, "service", lambda: service)
         with client:
-            yield Chat(client, clock, dynamodb)
+            yield Chat(client, clock, database)
+
+
+@contextmanager
+def _tables(dynamodb: Any) -> Iterator[Any]:
+    if dynamodb is not None:
+        yield dynamodb
+        return
+    with cheap_transactions(), mock_aws():
+        _create_tables()
+        yield boto3.client("dynamodb", region_name=REGION)
 
 
 def _create_tables() -> None:

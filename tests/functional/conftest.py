@@ -6,6 +6,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.functional.chats import Chat, chatting
+from tests.stores.memory import MemoryClient
 
 
 @pytest.fixture
@@ -17,4 +18,5 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Chat]]:
 
 @pytest.fixture
 def chat(start: Callable[..., Chat]) -> Chat:
-    return start()
+    """The chat on a database in memory, which tests/stores checks against moto and AWS's own."""
+    return start(dynamodb=MemoryClient())

@@ -1,6 +1,7 @@
 """People chat through app.py, on the test client of localgateway: events and limits as on AWS."""
 
 import json
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -28,6 +29,12 @@ FRAMES = st.builds(
     st.sampled_from(ACTIONS),
     st.dictionaries(st.sampled_from(FIELDS), JSON | PLAUSIBLE, max_size=5),
 )
+
+
+@pytest.fixture
+def chat(start: Callable[..., Chat]) -> Chat:
+    """The chat on moto."""
+    return start()
 
 
 @pytest.fixture

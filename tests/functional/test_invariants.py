@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from chatclient.timeline import Timeline
 from tests.functional.chats import Chat, Person
-from tests.stores.memory import MemoryClient
 
 ROOM = "tea"
 LOG_EVENTS = ("message", "edit", "delete", "reaction")
@@ -59,12 +58,6 @@ ACTIONS: dict[str, Callable[[Person, Person], Any]] = {
     "read": lambda _, bob: bob.ask("read", room=ROOM, seq=2),
     "leave": lambda alice, _: alice.ask("unsubscribe", room=ROOM),
 }
-
-
-@pytest.fixture
-def quick(start: Callable[..., Chat]) -> Chat:
-    """The chat on a database that is checked against moto and DynamoDB Local elsewhere."""
-    return start(dynamodb=MemoryClient())
 
 
 @pytest.mark.clause("H2")
@@ -116,11 +109,11 @@ def take_step(person: Person, room: str, step: tuple[str, str, int]) -> None:
     number=st.uuids(),
 )
 def test_snapshots_taken_at_any_time_agree_in_the_end(
-    steps: list[tuple[int, tuple[str, str, int]]], looks: set[int], number: Any, quick: Chat
+    steps: list[tuple[int, tuple[str, str, int]]], looks: set[int], number: Any, chat: Chat
 ) -> None:
     room = f"room-{number}"
-    people = [quick.join(name, room) for name in ("alice", "bob")]
-    watcher = quick.join("watcher", room)
+    people = [chat.join(name, room) for name in ("alice", "bob")]
+    watcher = chat.join("watcher", room)
     timelines = [snapshot(watcher, room)]
 
     for n, (who, step) in enumerate(steps):
