@@ -69,6 +69,8 @@ class Holes:
         self._requests.ask(request)
 
     def _answered(self, room: Room, link: int, frame: Frame) -> None:
+        if self._rooms.get(room.name) is not room:  # it was left meanwhile
+            return
         found = room.timeline.feed(items_of(frame, "events"))
         self._context.tell(room.name, "new", found)
         if room.timeline.hole is None:
