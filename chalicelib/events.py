@@ -1,12 +1,11 @@
 """What the server tells clients: one type for each kind of frame that goes out."""
 
 from collections.abc import Mapping, Sequence
-from functools import singledispatch
-from typing import Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
 
-from chalicelib.drafts import Content, Deletion, Edit, Entry, Message, Reaction
+from chalicelib.drafts import Deletion, Edit, Entry, Message, State
 from chalicelib.errors import ChatError
 from chalicelib.models import ConnectionId, FrameId, RoomName, UserName
 
@@ -209,65 +208,28 @@ def given(value: _T | None) -> _T | UnsetType:
 
 def log_event(entry: Entry) -> AnyLogEvent:
     """Return an entry as clients see it."""
-    return _describe(entry.content, entry)
+    content = entry.content
+    fields: dict[str, Any] = {
+        "room": content.room,
+        "seq": entry.seq,
+        "user": content.user,
+        "at": entry.at,
+        "cid": given(content.cid),
+    }
+    if isinstance(content, Message):
+        return MessagePush(**fields, message=content.text, **_state(entry.state))
+    fields["target"] = content.target
+    if isinstance(content, Edit):
+        return EditPush(**fields, message=content.text)
+    if isinstance(content, Deletion):
+        return DeletePush(**fields)
+    return ReactionPush(**fields, emoji=content.emoji, removed=content.removed)
 
 
-@singledispatch
-def _describe(content: Content, entry: Entry) -> AnyLogEvent:
-    raise TypeError(f"{content!r} of {entry.seq} is no content of a log")
-
-
-@_describe.register
-def _message(content: Message, entry: Entry) -> AnyLogEvent:
-    state = entry.state
-    return MessagePush(
-        room=content.room,
-        seq=entry.seq,
-        user=content.user,
-        message=content.text,
-        at=entry.at,
-        cid=given(content.cid),
-        edited=given(state.edited),
-        deleted=state.deleted or UNSET,
-        reactions=state.reactions or UNSET,
-        changed=state.changed or UNSET,
-    )
-
-
-@_describe.register
-def _edit(content: Edit, entry: Entry) -> AnyLogEvent:
-    return EditPush(
-        room=content.room,
-        seq=entry.seq,
-        target=content.target,
-        user=content.user,
-        message=content.text,
-        at=entry.at,
-        cid=given(content.cid),
-    )
-
-
-@_describe.register
-def _delete(content: Deletion, entry: Entry) -> AnyLogEvent:
-    return DeletePush(
-        room=content.room,
-        seq=entry.seq,
-        target=content.target,
-        user=content.user,
-        at=entry.at,
-        cid=given(content.cid),
-    )
-
-
-@_describe.register
-def _reaction(content: Reaction, entry: Entry) -> AnyLogEvent:
-    return ReactionPush(
-        room=content.room,
-        seq=entry.seq,
-        target=content.target,
-        user=content.user,
-        emoji=content.emoji,
-        removed=content.removed,
-        at=entry.at,
-        cid=given(content.cid),
-    )
+def _state(state: State) -> dict[str, Any]:
+    return {
+        "edited": given(state.edited),
+        "deleted": state.deleted or UNSET,
+        "reactions": state.reactions or UNSET,
+        "changed": state.changed or UNSET,
+    }

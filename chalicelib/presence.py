@@ -80,6 +80,9 @@ class Presence:
             return Roster([], len(everyone))
         due = self._due([room])
         gone = self._forget_gone([(room, member) for room in due for member in members])
+        if gone:
+            # Those who came back meanwhile were not pushed as comers: they were still there.
+            members = self._few(room) or members
         users = sorted({member.user for member in members if member.connection_id not in gone})
         return Roster(users, len(users))
 
