@@ -56,7 +56,7 @@ class Append:
         content = self.content
         writes: Writes = {Part.ENTRY: self._entry_put()}
         if content.cid is not None:
-            writes[Part.ORIGINAL] = self._original_put(content.cid)
+            writes[Part.ORIGINAL] = self.original_put(content.cid, self.position.seq, self.at)
         if not isinstance(content, Message):
             update = target_update(
                 self.table,
@@ -71,18 +71,13 @@ class Append:
             writes[Part.TAIL] = self._tail_put()
         return writes
 
-    def _entry_put(self) -> dict[str, Any]:
-        item = entry_item(self.content, self.position.seq, self.at, self.position.messages)
-        if self.retention:
-            item["expires_at"] = number(int(self.time) + self.retention)
-        return self._put(item, ConditionExpression="attribute_not_exists(room)")
-
-    def _original_put(self, cid: str) -> dict[str, Any]:
+    def original_put(self, cid: str, seq: int, at: str) -> dict[str, Any]:
+        """Return the write that remembers what a cid stands for, unless it stands for something."""
         item = {
             **idempotency_key(self.content.user, cid),
             "original_room": string(self.content.room),
-            "original_seq": number(self.position.seq),
-            "at": string(self.at),
+            "original_seq": number(seq),
+            "at": string(at),
             "expires_at": number(int(self.time) + self.idempotency_ttl),
         }
         return self._put(
@@ -92,6 +87,12 @@ class Append:
             ExpressionAttributeValues={":now": number(self.time)},
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
+
+    def _entry_put(self) -> dict[str, Any]:
+        item = entry_item(self.content, self.position.seq, self.at, self.position.messages)
+        if self.retention:
+            item["expires_at"] = number(int(self.time) + self.retention)
+        return self._put(item, ConditionExpression="attribute_not_exists(room)")
 
     def _tail_put(self) -> dict[str, Any]:
         item = {

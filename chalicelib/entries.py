@@ -13,6 +13,9 @@ from chalicelib.times import iso
 TAIL = LARGEST_INTEGER + 1
 
 
+_EVER = "0"  # before all times; old databases refuse an empty string
+
+
 class Kept(NamedTuple):
     """Which items are still there for readers at a time, whatever the table still has.
 
@@ -26,7 +29,7 @@ class Kept(NamedTuple):
     @property
     def since(self) -> str:
         """The time after which entries are kept, as they carry it."""
-        return iso(self.now - self.retention) if self.retention else ""
+        return iso(self.now - self.retention) if self.retention else _EVER
 
     def has(self, item: Item) -> bool:
         """Tell whether an item counts."""

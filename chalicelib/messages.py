@@ -184,9 +184,27 @@ class MessageLog:
             failed = {parts[place]: image for place, image in error.failed.items()}
             if Part.ENTRY in failed:
                 self._positions.was_stale(content.room)
-            return _answer(append, failed)
+            return self._answer(append, failed)
         self._positions.written(content.room, position)
         return Appended(content.room, position.seq, append.at)
+
+    def _answer(self, append: Append, failed: Mapping[Part, Item]) -> Appended | None:
+        """Return what an append that added nothing answers; None to try again."""
+        content = append.content
+        if Part.ORIGINAL in failed:
+            return _original_of(failed[Part.ORIGINAL])
+        if Part.TARGET not in failed or isinstance(content, Message):
+            return None
+        duplicate = refusal(content, failed[Part.TARGET], append.kept)
+        if content.cid is None:
+            return duplicate
+        # Else the same request, late and once more, might change what has changed since.
+        original = append.original_put(content.cid, duplicate.seq, duplicate.at)
+        try:
+            self._database.transact_until_done([original])
+        except ConditionError as error:
+            return _original_of(error.failed[0])
+        return duplicate
 
     def _original(self, content: Content) -> Appended | None:
         if content.cid is None:
@@ -266,14 +284,6 @@ class _Read(NamedTuple):
         """Tell whether nothing is missing after `seq`, up to the end if that was reached."""
         seqs = [seq, *map(_seq, self.items)]
         return _is_consecutive(seqs) and (self.more or self.end <= seqs[-1])
-
-
-def _answer(append: Append, failed: Mapping[Part, Item]) -> Appended | None:
-    if Part.ORIGINAL in failed:
-        return _original_of(failed[Part.ORIGINAL])
-    if Part.TARGET in failed and not isinstance(append.content, Message):
-        return refusal(append.content, failed[Part.TARGET], append.kept)
-    return None
 
 
 def _original_of(item: Item) -> Appended:

@@ -151,6 +151,20 @@ def test_a_change_that_changes_nothing_adds_nothing(chat: Chat) -> None:
     assert len(alice.ask("history", room="lobby")["events"]) == 2
 
 
+@pytest.mark.clause("L3", "L6")
+def test_a_change_that_changed_nothing_changes_nothing_when_it_comes_late_again(chat: Chat) -> None:
+    alice = chat.join("alice")
+    alice.say("hello")
+    remove = {"room": "lobby", "target": 1, "emoji": THUMB, "remove": True, "cid": "r1"}
+    first = alice.ask("react", **remove)
+    alice.ask("react", room="lobby", target=1, emoji=THUMB)
+
+    again = alice.ask("react", **remove)
+
+    assert (first["seq"], again["seq"], again["duplicate"]) == (1, 1, True)
+    assert alice.ask("history", room="lobby")["events"][0]["reactions"] == {THUMB: ["alice"]}
+
+
 @pytest.mark.clause("L7")
 def test_a_deletion_leaves_no_trace_of_the_text(chat: Chat) -> None:
     alice = chat.join("alice")

@@ -281,7 +281,8 @@ def test_a_change_that_changes_nothing_answers_the_last_one(
 
 
 @pytest.mark.clause("L6")
-def test_a_change_that_changes_nothing_leaves_its_cid_free(
+@pytest.mark.clause("L3", "L6")
+def test_the_cid_of_a_change_that_changes_nothing_is_remembered_as_well(
     log: MessageLog, dynamodb: Faulty
 ) -> None:
     log.append(said("same"))
@@ -289,7 +290,7 @@ def test_a_change_that_changes_nothing_leaves_its_cid_free(
 
     appended = log.append(said("another", cid="c1"))
 
-    assert appended == Appended(LOBBY, 2, THEN)
+    assert appended == Appended(LOBBY, 1, THEN, duplicate=True)
     assert len(stored(dynamodb, "cid#alice#c1")) == 1
 
 
