@@ -35,6 +35,8 @@ class Model:
             return original, True
         refusal = None if isinstance(content, Message) else self._refusal(content)
         if refusal is not None:
+            if content.cid and isinstance(refusal, tuple):  # a duplicate, as which it is remembered
+                self._cids[content.user, content.cid] = refusal[0]
             return refusal
         self.contents.append(content)
         seq = len(self.contents)

@@ -88,6 +88,8 @@ class Model:
         if not isinstance(content, Message):
             answer = self._refusal(content)
             if answer is not None:
+                if content.cid and isinstance(answer, tuple):  # a duplicate is remembered as one
+                    self._remember(content, answer[0])
                 return answer
         return self._added(content), False
 
@@ -121,11 +123,14 @@ class Model:
             return "conflict"
         return None
 
+    def _remember(self, content: Content, seq: int) -> None:
+        if content.cid is not None:
+            self._cids[content.user, content.cid] = seq, int(self._clock()) + IDEMPOTENCY
+
     def _added(self, content: Content) -> int:
         seq = len(self.lines) + 1
         self.lines.append(Line(content, int(self._clock()) + RETENTION))
-        if content.cid is not None:
-            self._cids[content.user, content.cid] = seq, int(self._clock()) + IDEMPOTENCY
+        self._remember(content, seq)
         if isinstance(content, Message):
             self.lines[-1].text = content.text
         else:
