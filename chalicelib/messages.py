@@ -155,7 +155,7 @@ class MessageLog:
             if end <= newest and _is_consecutive([_seq(item) for item in reversed(read.items)]):
                 break
         else:
-            read = read.from_end(end)
+            read = read.from_end(max(end, newest))
         kept = list(takewhile(self._kept().has, read.items))
         return Page(self._entries(room, kept[::-1]), read.more and len(kept) == len(read.items))
 

@@ -286,3 +286,21 @@ def test_what_readers_do_not_see_any_more_cannot_be_changed(
         log.append(change)
 
     assert log.last(LOBBY).seq == 1
+
+
+@pytest.mark.clause("L9", "H3")
+@pytest.mark.parametrize("before", [None, 5, 9])
+def test_of_what_has_expired_some_may_be_deleted_before_the_rest(
+    before: int | None, new_log: LogFactory, clock: Clock, dynamodb: Faulty
+) -> None:
+    log = new_log(retention=MINUTE)
+    for _ in range(3):
+        log.append(said())
+    clock.now += MINUTE
+    log.append(said())
+    key = {"room": {"S": LOBBY}, "seq": {"N": "3"}}
+    dynamodb.client.delete_item(TableName=MESSAGES_TABLE, Key=key)
+
+    page = log.before(LOBBY, before, limit=10)
+
+    assert (seqs(page), page.more) == ([4], False)
