@@ -131,7 +131,7 @@ class Actions:
         appended = self._publisher.append(content)
         ack = _appended(command, appended)
         # In one batch, so that the author does not wait for the room nor the room for the author.
-        also = [] if ack is None else [post_to(session, ack)]
+        also = [] if ack is None else [Post(session.endpoint, session.connection_id, encode(ack))]
         self._publisher.push(content, appended, skip=session.connection_id, also=also)
         return None
 
@@ -207,11 +207,6 @@ class Actions:
     def _rooms(self, session: Session, command: commands.Rooms) -> Event:
         rooms, more = self._directory.rooms(session, command.after)
         return events.RoomsAck(id=given(command.id), action=command.action, rooms=rooms, more=more)
-
-
-def post_to(session: Session, event: Event) -> Post:
-    """Return the post of a frame to one connection."""
-    return Post(session.endpoint, session.connection_id, encode(event))
 
 
 def _rooms_of(command: Command) -> Iterable[RoomName]:

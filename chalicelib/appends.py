@@ -5,7 +5,7 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 from chalicelib.changes import target_update
-from chalicelib.database import Item, number, string
+from chalicelib.database import number, put_write, string
 from chalicelib.drafts import Content, Message
 from chalicelib.entries import TAIL, Kept, entry_item, entry_key, idempotency_key
 from chalicelib.positions import Position
@@ -80,7 +80,8 @@ class Append:
             "at": string(at),
             "expires_at": number(int(self.time) + self.idempotency_ttl),
         }
-        return self._put(
+        return put_write(
+            self.table,
             item,
             # The time to live may be two days late.
             ConditionExpression="attribute_not_exists(room) OR expires_at <= :now",
@@ -92,7 +93,7 @@ class Append:
         item = entry_item(self.content, self.position.seq, self.at, self.position.messages)
         if self.retention:
             item["expires_at"] = number(int(self.time) + self.retention)
-        return self._put(item, ConditionExpression="attribute_not_exists(room)")
+        return put_write(self.table, item, ConditionExpression="attribute_not_exists(room)")
 
     def _tail_put(self) -> dict[str, Any]:
         item = {
@@ -100,13 +101,11 @@ class Append:
             "last_seq": number(self.position.seq),
             "messages": number(self.position.messages),
         }
-        return self._put(
+        return put_write(
+            self.table,
             item,
             # That a number is free means little where entries expire: whoever remembers an old end
             # finds the place of an entry that has gone, and would write its number again.
             ConditionExpression="attribute_not_exists(room) OR last_seq < :seq",
             ExpressionAttributeValues={":seq": number(self.position.seq)},
         )
-
-    def _put(self, item: Item, **condition: Any) -> dict[str, Any]:
-        return {"Put": {"TableName": self.table, "Item": item, **condition}}

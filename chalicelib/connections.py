@@ -3,7 +3,16 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from chalicelib.database import ConditionError, Database, Item, number, string, strings
+from chalicelib.database import (
+    ConditionError,
+    Database,
+    Item,
+    is_live,
+    number,
+    put_write,
+    string,
+    strings,
+)
 from chalicelib.errors import TooManySubscriptions, Unauthorized
 from chalicelib.models import ConnectionId, Departure, Member, RoomName, Session
 from chalicelib.records import (
@@ -68,9 +77,9 @@ class ConnectionRepository:
         Raises:
             NameTakenError: it is a guest's, and another guest has the name.
         """
-        writes = [self._put(connection_item(session))]
+        writes = [put_write(self._table, connection_item(session))]
         writes += [
-            self._put(subscription_item(session, room, session.connected_at))
+            put_write(self._table, subscription_item(session, room, session.connected_at))
             for room in sorted(session.rooms)
         ]
         if session.guest:
@@ -112,7 +121,7 @@ class ConnectionRepository:
             condition=" AND (contains(rooms, :room) OR size(rooms) < :limit)",
             values={":room": string(room), ":limit": number(self._max_subscriptions + 1)},
         )
-        put = self._put(subscription_item(session, room, self._clock()))
+        put = put_write(self._table, subscription_item(session, room, self._clock()))
         try:
             self._database.transact_until_done([update, put])
         except ConditionError as error:
@@ -157,14 +166,13 @@ class ConnectionRepository:
             what an interrupted removal has left. Not those that came only now: a read may see the
             subscription before it sees the connection that was written with it.
         """
-        ids = dict.fromkeys(member.connection_id for member in members)
-        keys = [item_key(connection_key(connection_id)) for connection_id in ids]
         found = {
             session_of(item).connection_id: float(item["seen_at"]["N"])
-            for item in self._database.get_all(self._table, keys)
+            for item in self._registered(members)
         }
         silent = {connection_id for connection_id, seen_at in found.items() if seen_at <= since}
-        return silent, ids.keys() - found.keys() - self._young(members)
+        ids = {member.connection_id for member in members}
+        return silent, ids - found.keys() - self._young(members)
 
     def remove(self, connection_id: ConnectionId) -> list[Departure]:
         """Remove a connection and all that belongs to it; one that is not there is no error."""
@@ -188,10 +196,9 @@ class ConnectionRepository:
         transaction.
         """
         subscriptions = list(gone)
-        ids = dict.fromkeys(member.connection_id for _, member in subscriptions)
-        keys = [item_key(connection_key(connection_id)) for connection_id in ids]
-        sessions = [session_of(item) for item in self._database.get_all(self._table, keys)]
-        young = self._young(member for _, member in subscriptions)
+        members = [member for _, member in subscriptions]
+        sessions = [session_of(item) for item in self._registered(members)]
+        young = self._young(members)
         dead = [session for session in sessions if session.connection_id not in young]
         left = [
             (room, member) for room, member in subscriptions if member.connection_id not in young
@@ -205,6 +212,12 @@ class ConnectionRepository:
         )
         found = [Departure(room, member.user) for room, member in left]
         return list(dict.fromkeys(found + _departures(dead)))
+
+    def _registered(self, members: Iterable[Member]) -> Iterator[Item]:
+        """Yield the items of the members' connections that are there."""
+        ids = dict.fromkeys(member.connection_id for member in members)
+        keys = [item_key(connection_key(connection_id)) for connection_id in ids]
+        return self._database.get_all(self._table, keys)
 
     def _young(self, members: Iterable[Member]) -> set[ConnectionId]:
         newest = self._clock() - HANDSHAKE_SECONDS
@@ -245,10 +258,12 @@ class ConnectionRepository:
             item["key_digest"] = string(key)
             condition += " OR key_digest = :key"
             values[":key"] = string(key)
-        claim = self._put(item)
-        claim["Put"]["ConditionExpression"] = condition
-        claim["Put"]["ExpressionAttributeValues"] = values
-        return claim
+        return put_write(
+            self._table,
+            item,
+            ConditionExpression=condition,
+            ExpressionAttributeValues=values,
+        )
 
     def _subscriptions(self, room: RoomName) -> dict[str, Any]:
         return {
@@ -258,9 +273,6 @@ class ConnectionRepository:
             "ExpressionAttributeNames": {"#user": "user"},
             "ExpressionAttributeValues": {":pk": string(f"room#{room}"), ":now": self._now()},
         }
-
-    def _put(self, item: Item) -> dict[str, Any]:
-        return {"Put": {"TableName": self._table, "Item": item}}
 
     def _update_rooms(
         self,
@@ -290,7 +302,7 @@ class ConnectionRepository:
         return number(self._clock())
 
     def _alive(self, item: Item | None) -> bool:
-        return float(item["expires_at"]["N"]) > self._clock() if item else False
+        return item is not None and bool(item) and is_live(item, self._clock())
 
 
 def _departures(sessions: Iterable[Session]) -> list[Departure]:

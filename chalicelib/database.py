@@ -55,6 +55,16 @@ def number(value: float) -> dict[str, Any]:
     return {"N": str(value)}
 
 
+def put_write(table: str, item: Item, **condition: Any) -> dict[str, Any]:
+    """Return the write of an item as part of a transaction; `condition` is as for put."""
+    return {"Put": {"TableName": table, "Item": item, **condition}}
+
+
+def is_live(item: Item, now: float) -> bool:
+    """Tell whether an item has not expired: the time to live of a table may be days late."""
+    return "expires_at" not in item or float(item["expires_at"]["N"]) > now
+
+
 class ConditionError(Exception):
     """Nothing was written, because of the state of the items.
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from chalicelib.database import Item, number, string
+from chalicelib.database import Item, is_live, number, string
 from chalicelib.drafts import Content, Deletion, Edit, Entry, Message, Reaction, State
 from chalicelib.models import LARGEST_INTEGER, RoomName, UserName
 from chalicelib.times import iso
@@ -19,8 +19,7 @@ _EVER = "0"  # before all times; old databases refuse an empty string
 class Kept(NamedTuple):
     """Which items are still there for readers at a time, whatever the table still has.
 
-    The table's time to live may be two days late, and entries from before they expired here carry
-    none.
+    Entries from before they expired here carry no time to live.
     """
 
     now: float
@@ -32,10 +31,8 @@ class Kept(NamedTuple):
         return iso(self.now - self.retention) if self.retention else _EVER
 
     def has(self, item: Item) -> bool:
-        """Tell whether an item counts."""
-        if "expires_at" in item and float(item["expires_at"]["N"]) <= self.now:
-            return False
-        return item["at"]["S"] > self.since if "at" in item else True
+        """Tell whether an entry counts."""
+        return is_live(item, self.now) and item["at"]["S"] > self.since
 
 
 def entry_key(room: RoomName, seq: int) -> Item:

@@ -4,7 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.database import ConditionError, Database, Item, number, string
+from chalicelib.database import (
+    ConditionError,
+    Database,
+    Item,
+    is_live,
+    number,
+    put_write,
+    string,
+)
 from chalicelib.models import RoomName, UserName, direct_users
 from chalicelib.positions import Position
 
@@ -58,12 +66,7 @@ class MembershipRepository:
         cannot find. None for any other room.
         """
         return [
-            {
-                "Put": {
-                    "TableName": self._table,
-                    "Item": self._item(room, user, Position(), guest=False),
-                }
-            }
+            put_write(self._table, self._item(room, user, Position(), guest=False))
             for user in sorted(set(direct_users(room) or ()))
         ]
 
@@ -115,7 +118,7 @@ class MembershipRepository:
         while more and len(kept) <= limit:
             # One more than asked for: DynamoDB stops at a limit without looking what follows.
             items, more = self._page(user, after, limit + 1)
-            kept += [_membership_of(item) for item in items if self._is_kept(item)]
+            kept += [_membership_of(item) for item in items if is_live(item, self._clock())]
             after = RoomName(items[-1]["room"]["S"]) if items else after
         return kept[:limit], len(kept) > limit
 
@@ -146,9 +149,6 @@ class MembershipRepository:
 
     def _expiry(self) -> int:
         return int(self._clock()) + self._guest_ttl
-
-    def _is_kept(self, item: Item) -> bool:
-        return "expires_at" not in item or float(item["expires_at"]["N"]) > self._clock()
 
     def _now(self) -> dict[str, Any]:
         return number(self._clock())

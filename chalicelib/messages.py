@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count, pairwise, takewhile
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from chalicelib.appends import Append, Part
 from chalicelib.backoff import Backoff
 from chalicelib.changes import refusal
-from chalicelib.database import ConditionError, Database, Item, number, string
-from chalicelib.drafts import Appended, Content, Entry, Message, Page
+from chalicelib.database import ConditionError, Database, Item, is_live, number, string
+from chalicelib.drafts import Appended, Change, Content, Entry, Message, Page
 from chalicelib.entries import (
     TAIL,
     Kept,
@@ -92,7 +92,7 @@ class MessageLog:
             if position is None or _is_beyond(content, position):
                 position = self.last(content.room)
                 self._positions.read(content.room, position)
-            if not isinstance(content, Message) and _is_beyond(content, position):
+            if _is_beyond(content, position):
                 return self._original(content) or refusal(content, None, self._kept())
             appended = self._write(content, position, () if position.seq else founding)
             if appended is not None:
@@ -145,7 +145,7 @@ class MessageLog:
     def before(self, room: RoomName, seq: int | None, *, limit: int) -> Page:
         """Return the last entries before `seq` (without it, of all): `limit` of them and 1 MB.
 
-        None where later ones have expired: what is older than those has expired as well.
+        Empty where later ones have expired: what is older than those has expired as well.
         """
         high = TAIL if seq is None else seq - 1
         for _ in range(_LOOKS):
@@ -210,8 +210,7 @@ class MessageLog:
         if content.cid is None:
             return None
         item = self._database.get(self._table, idempotency_key(content.user, content.cid))
-        is_known = item is not None and Kept(self._clock(), 0).has(item)
-        return _original_of(item) if item and is_known else None
+        return _original_of(item) if item and is_live(item, self._clock()) else None
 
     def _item(self, room: RoomName, seq: int) -> Item | None:
         item = self._database.get(self._table, entry_key(room, seq))
@@ -246,9 +245,10 @@ class MessageLog:
         edits = {target: _seq(item) for item in items if (target := edited_target(item))}
         texts: dict[int, str] = {}
         for _ in self._contention.tries():
-            keys = [entry_key(room, target) for target in edits.keys() - texts.keys()]
+            wanted = edits.keys() - texts.keys()
+            keys = [entry_key(room, target) for target in wanted]
             found = {_seq(item): item for item in self._database.get_all(self._table, keys)}
-            for target in edits.keys() - texts.keys():
+            for target in wanted:
                 item = found.get(target)
                 if item is None or not self._kept().has(item):
                     texts[target] = ""
@@ -295,7 +295,7 @@ def _original_of(item: Item) -> Appended:
     )
 
 
-def _is_beyond(content: Content, position: Position) -> bool:
+def _is_beyond(content: Content, position: Position) -> TypeGuard[Change]:
     return not isinstance(content, Message) and content.target > position.seq
 
 
