@@ -36,7 +36,10 @@ _ENDPOINT = "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com/api"
 _BATCH_WRITE_LIMIT = 25
 _REGION = "us-east-1"
 _TEMPLATE = Path(__file__).parent.parent / "infra" / "data.yaml"
-_TABLES = {name: f"dynamowave-bench-{name}" for name in ("connections", "messages", "memberships")}
+_TABLES = {
+    name: f"dynamowave-bench-{name}"
+    for name in ("connections", "messages", "memberships", "accounts")
+}
 _SETTINGS = Settings.from_environ(
     {f"{name.upper()}_TABLE": table for name, table in _TABLES.items()}
     | {"GUESTS": "true", "AWS_REGION": _REGION}
@@ -145,7 +148,9 @@ class Stage:
             user = UserName(name)
             rooms = frozenset({personal_room(user), *rooms_of(name)})
             expires_at = int(_NOW) + _SETTINGS.connection_ttl
-            session = Session(_connection(name), user, _ENDPOINT, _NOW, expires_at, rooms)
+            session = Session(
+                _connection(name), user, _ENDPOINT, _NOW, expires_at, rooms, expires_at
+            )
             items.append(connection_item(session))
             items += [subscription_item(session, room, _NOW) for room in sorted(rooms)]
         self._write("connections", items)

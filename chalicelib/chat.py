@@ -76,7 +76,7 @@ class ChatService:
         return {"error": {name: getattr(outcome, name) for name in described}}
 
     def _register(self, event: Mapping[str, Any]) -> None:
-        if not self._settings.guests:
+        if not self._settings.identity.guests:
             raise Unauthorized(reason="guests are not let in here")
         origin = Origin.of(event, self._settings)
         query = event.get("queryStringParameters") or {}
@@ -92,6 +92,7 @@ class ChatService:
 
     def _guest_session(self, origin: Origin, name: UserName) -> Session:
         now = self._clock()
+        expires_at = int(now) + self._settings.connection_ttl
         rooms = {personal_room(name)}
         if self._settings.lobby:
             rooms.add(RoomName(self._settings.lobby))
@@ -100,7 +101,8 @@ class ChatService:
             user=name,
             endpoint=origin.endpoint,
             connected_at=now,
-            expires_at=int(now) + self._settings.connection_ttl,
+            expires_at=expires_at,
+            session_expires_at=expires_at,
             rooms=frozenset(rooms),
             guest=True,
         )

@@ -10,6 +10,7 @@
     ├── NotFound          not_found        no such thing
     ├── Conflict          conflict         the state does not allow it
     │   └── TooManySubscriptions
+    ├── RateLimited       rate_limited     retryable: too often; says how long to wait
     ├── TooLarge          too_large        more bytes than a frame carries
     ├── Unavailable       unavailable      retryable: the database, for the moment
     └── Internal          internal         retryable: a fault of ours; tells no detail
@@ -105,6 +106,19 @@ class TooManySubscriptions(Conflict):
     def __init__(self, *, limit: int) -> None:
         super().__init__(f"a connection may be subscribed to at most {limit} rooms")
         self.limit = limit
+
+
+class RateLimited(ChatError):
+    """Too much of something in too little time; `what` names it in the plural."""
+
+    code = "rate_limited"
+    retryable = True
+    status = 429
+
+    def __init__(self, *, what: str, retry_after_ms: int) -> None:
+        super().__init__(
+            f"too many {what}: try again in {retry_after_ms} ms", retry_after_ms=retry_after_ms
+        )
 
 
 class TooLarge(ChatError):

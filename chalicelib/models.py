@@ -74,7 +74,11 @@ def channels(room: RoomName) -> list[RoomName]:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What the registry knows about one live connection; times are epoch seconds."""
+    """What the registry knows about one live connection; times are epoch seconds.
+
+    The connection may last until `expires_at`; its user may do something until
+    `session_expires_at`, which is when the token that let them in expires.
+    """
 
     connection_id: ConnectionId
     user: UserName
@@ -82,6 +86,7 @@ class Session:
     connected_at: float
     expires_at: int
     rooms: frozenset[RoomName]
+    session_expires_at: int
     guest: bool = False
 
     @property

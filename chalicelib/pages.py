@@ -53,7 +53,7 @@ def configuration(settings: Settings, host: str | None) -> dict[str, Any]:
     """Return what the page needs to know; `host` is the Host header of its request."""
     return {
         "websocket_url": settings.websocket_url or _local_url(settings.management_endpoint, host),
-        "guests": settings.guests,
+        "guests": settings.identity.guests,
         "lobby": settings.lobby,
         "limits": {
             "message": settings.max_message_length,

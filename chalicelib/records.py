@@ -42,6 +42,7 @@ def connection_item(session: Session) -> Item:
         "connected_at": number(session.connected_at),
         "seen_at": number(session.connected_at),
         "expires_at": number(session.expires_at),
+        "session_expires_at": number(session.session_expires_at),
         "rooms": strings(session.rooms),
         "guest": {"BOOL": session.guest},
     }
@@ -66,6 +67,7 @@ def session_of(item: Item) -> Session:
         endpoint=item["endpoint"]["S"],
         connected_at=float(item["connected_at"]["N"]),
         expires_at=int(item["expires_at"]["N"]),
+        session_expires_at=int(item["session_expires_at"]["N"]),
         rooms=frozenset(RoomName(room) for room in item["rooms"]["SS"]),
         guest=item["guest"]["BOOL"],
     )

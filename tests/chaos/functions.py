@@ -13,7 +13,7 @@ from tests.chaos.faults import Misfortune
 from tests.chaos.plans import Plan
 from tests.chaos.simulation import Simulation
 from tests.chaos.trace import Trace
-from tests.stores.tables import CONNECTIONS_TABLE, MEMBERSHIPS_TABLE, MESSAGES_TABLE
+from tests.stores.tables import ACCOUNTS_TABLE, CONNECTIONS_TABLE, MEMBERSHIPS_TABLE, MESSAGES_TABLE
 
 START = 1_800_000_000.0
 TIMEOUT = 29.0  # of an integration of API Gateway, and of the functions
@@ -182,6 +182,8 @@ def _settings(plan: Plan) -> Settings:
             "CONNECTIONS_TABLE": CONNECTIONS_TABLE,
             "MESSAGES_TABLE": MESSAGES_TABLE,
             "MEMBERSHIPS_TABLE": MEMBERSHIPS_TABLE,
+            "ACCOUNTS_TABLE": ACCOUNTS_TABLE,
+            "FRAME_RATE": "0",
             "GUESTS": "true",
             "LOBBY": "lobby",
             "LEASE_SECONDS": str(plan.lease),

@@ -15,7 +15,7 @@ from chalicelib.settings import Settings
 from tests.functional.views import Frame
 from tests.interleaving import Scheduler, SwitchingClient, SwitchingGateway
 from tests.stores.memory import MemoryClient
-from tests.stores.tables import CONNECTIONS_TABLE, MEMBERSHIPS_TABLE, MESSAGES_TABLE
+from tests.stores.tables import ACCOUNTS_TABLE, CONNECTIONS_TABLE, MEMBERSHIPS_TABLE, MESSAGES_TABLE
 
 START = 1_800_000_000.0
 ENDPOINT = "https://a1b2c3.execute-api.us-east-1.amazonaws.com/api"
@@ -24,6 +24,8 @@ SETTINGS = Settings.from_environ(
         "CONNECTIONS_TABLE": CONNECTIONS_TABLE,
         "MESSAGES_TABLE": MESSAGES_TABLE,
         "MEMBERSHIPS_TABLE": MEMBERSHIPS_TABLE,
+        "ACCOUNTS_TABLE": ACCOUNTS_TABLE,
+        "FRAME_RATE": "0",
         "LOBBY": "",
     }
 )
@@ -83,6 +85,7 @@ class Arena:
             endpoint=ENDPOINT,
             connected_at=now,
             expires_at=int(now) + 7800,
+            session_expires_at=int(now) + 7800,
             rooms=frozenset({personal_room(name), *map(RoomName, rooms)}),
         )
         self._registry().add(session)

@@ -19,7 +19,13 @@ from chalicelib.settings import Settings
 from localgateway.management import Response
 from localgateway.moto_transactions import cheap_transactions
 from localgateway.testing import TestClient, TestSocket
-from tests.stores.tables import CONNECTIONS_TABLE, MEMBERSHIPS_TABLE, MESSAGES_TABLE, STAGE
+from tests.stores.tables import (
+    ACCOUNTS_TABLE,
+    CONNECTIONS_TABLE,
+    MEMBERSHIPS_TABLE,
+    MESSAGES_TABLE,
+    STAGE,
+)
 
 ROOT = Path(__file__).parents[2]
 REGION = "us-east-1"
@@ -28,6 +34,9 @@ ENVIRON = {
     "CONNECTIONS_TABLE": CONNECTIONS_TABLE,
     "MESSAGES_TABLE": MESSAGES_TABLE,
     "MEMBERSHIPS_TABLE": MEMBERSHIPS_TABLE,
+    "ACCOUNTS_TABLE": ACCOUNTS_TABLE,
+    # Tests ask faster than people do, and their clock stands still.
+    "FRAME_RATE": "0",
     "GUESTS": "true",
     "AWS_REGION": REGION,
 }

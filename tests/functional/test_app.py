@@ -23,6 +23,7 @@ ENVIRON = {
     "CONNECTIONS_TABLE": "dynamowave-test-connections",
     "MESSAGES_TABLE": "dynamowave-test-messages",
     "MEMBERSHIPS_TABLE": "dynamowave-test-memberships",
+    "ACCOUNTS_TABLE": "dynamowave-test-accounts",
     "STAGE": "test",
     "GUESTS": "true",
 }
@@ -174,8 +175,9 @@ def test_every_stage_is_configured() -> None:
         assert environ["CONNECTIONS_TABLE"] == f"dynamowave-{stage}-connections"
         assert environ["MESSAGES_TABLE"] == f"dynamowave-{stage}-messages"
         assert environ["MEMBERSHIPS_TABLE"] == f"dynamowave-{stage}-memberships"
+        assert environ["ACCOUNTS_TABLE"] == f"dynamowave-{stage}-accounts"
         assert environ["STAGE"] == stage
-        guests[stage] = Settings.from_environ(environ).guests
+        guests[stage] = Settings.from_environ(environ).identity.guests
     assert guests == {"local": True, "dev": True, "prod": False}
 
 

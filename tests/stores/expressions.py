@@ -13,7 +13,7 @@ Operand: TypeAlias = Callable[[Item, Names, Item], Value | None]
 Condition: TypeAlias = Callable[[Item, Names, Item], bool]
 Update: TypeAlias = Callable[[Item, Names, Item], None]
 
-_TOKEN = re.compile(r"\s*([#:]?\w+|<>|<=|>=|[=<>(),.])")
+_TOKEN = re.compile(r"\s*([#:]?\w+|<>|<=|>=|[=<>(),.+-])")
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "=": lambda a, b: a == b,
     "<>": lambda a, b: a != b,
@@ -203,7 +203,7 @@ def _arguments(tokens: _Tokens, read: Callable[[_Tokens], Any]) -> list[Any]:
 def _set(tokens: _Tokens) -> Update:
     path = _path(tokens)
     tokens.expect("=")
-    value = _operand(tokens)
+    value = _sum(tokens)
 
     def change(item: Item, names: Names, values: Item) -> None:
         holder, name = _place(path, item, names)
@@ -213,6 +213,22 @@ def _set(tokens: _Tokens) -> Update:
         holder[name] = new
 
     return change
+
+
+def _sum(tokens: _Tokens) -> Operand:
+    left = _operand(tokens)
+    if tokens.peek() not in {"+", "-"}:
+        return left
+    sign = 1 if tokens.take() == "+" else -1
+    right = _operand(tokens)
+
+    def added(*given: Any) -> Value | None:
+        one, other = left(*given), right(*given)
+        if one is None or other is None:
+            return None
+        return {"N": str(Decimal(one["N"]) + sign * Decimal(other["N"]))}
+
+    return added
 
 
 def _remove(tokens: _Tokens) -> Update:

@@ -56,7 +56,7 @@ class MemoryClient:
         create_tables(self)
 
     def create_table(self, **request: Any) -> None:
-        """Create a table whose keys have two attributes."""
+        """Create a table whose indexes have two attributes as their key."""
         indexes = request.get("GlobalSecondaryIndexes", ())
         orders = {index["IndexName"]: _names(index)[1] for index in indexes}
         self._tables[request["TableName"]] = _Table(_names(request), orders)
@@ -171,7 +171,7 @@ class _Table:
 
     def __init__(self, names: Sequence[str], orders: Mapping[str, str]) -> None:
         self._partitions: dict[Any, _Partition] = {}
-        self.orders: dict[str | None, str] = {None: names[1]}
+        self.orders: dict[str | None, str] = {None: names[-1]}
         self.orders.update(orders)
         self._names = names
 
@@ -222,7 +222,7 @@ class _Partition:
 
 
 class _Write:
-    """A Put, Update or Delete of one item."""
+    """A Put, Update, Delete or ConditionCheck of one item."""
 
     def __init__(self, kind: str, request: Request, tables: Mapping[str, _Table]) -> None:
         self._kind = kind
@@ -253,7 +253,7 @@ class _Write:
             self._partition.put(self._key, self._request["Item"])
         elif self._kind == "Delete":
             self._partition.delete(self._key)
-        else:
+        elif self._kind == "Update":
             item = self.image or dict(self._request["Key"])
             update(self._request["UpdateExpression"])(item, *_placeholders(self._request))
             self._partition.put(self._key, item)

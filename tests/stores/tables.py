@@ -11,6 +11,7 @@ STAGE = "test"
 CONNECTIONS_TABLE = f"dynamowave-{STAGE}-connections"
 MESSAGES_TABLE = f"dynamowave-{STAGE}-messages"
 MEMBERSHIPS_TABLE = f"dynamowave-{STAGE}-memberships"
+ACCOUNTS_TABLE = f"dynamowave-{STAGE}-accounts"
 
 # CreateTable knows neither of the first two, and DynamoDB Local not this form of the last.
 _ELSEWHERE = {"TimeToLiveSpecification", "PointInTimeRecoverySpecification", "SSESpecification"}

@@ -18,6 +18,7 @@ from chalicelib.messages import MessageLog
 from chalicelib.presence import Presence
 from localgateway.moto_transactions import cheap_transactions
 from tests.unit.fakes import (
+    ACCOUNTS_TABLE,
     CONNECTIONS_TABLE,
     MEMBERSHIPS_TABLE,
     MESSAGES_TABLE,
@@ -56,6 +57,7 @@ def tables(moto: Any) -> Any:
         CONNECTIONS_TABLE: ("pk", "sk"),
         MESSAGES_TABLE: ("room", "seq"),
         MEMBERSHIPS_TABLE: ("room", "member"),
+        ACCOUNTS_TABLE: ("username",),
     }.items():
         for page in moto.get_paginator("scan").paginate(TableName=table):
             for item in page["Items"]:

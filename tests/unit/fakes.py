@@ -21,11 +21,14 @@ ENDPOINT = "https://a1b2c3.execute-api.eu-west-1.amazonaws.com/api"
 CONNECTIONS_TABLE = "dynamowave-test-connections"
 MESSAGES_TABLE = "dynamowave-test-messages"
 MEMBERSHIPS_TABLE = "dynamowave-test-memberships"
+ACCOUNTS_TABLE = "dynamowave-test-accounts"
 ENVIRON = {
     "AWS_REGION": "eu-west-1",
     "CONNECTIONS_TABLE": CONNECTIONS_TABLE,
     "MESSAGES_TABLE": MESSAGES_TABLE,
     "MEMBERSHIPS_TABLE": MEMBERSHIPS_TABLE,
+    "ACCOUNTS_TABLE": ACCOUNTS_TABLE,
+    "FRAME_RATE": "0",  # the clock of most tests stands still
     "GUESTS": "true",
 }
 
@@ -155,6 +158,7 @@ def new_session(
         endpoint=ENDPOINT,
         connected_at=now,
         expires_at=int(now) + 7800,
+        session_expires_at=int(now) + 7800,
         rooms=frozenset({personal_room(name), *(RoomName(room) for room in rooms)}),
         guest=guest,
     )

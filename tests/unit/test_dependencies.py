@@ -12,10 +12,11 @@ MODULES = {path.stem: path for path in (ROOT / "chalicelib").glob("*.py")}
 # Each module may import those on the lines above its own.
 LAYERS = [
     {"__init__", "models", "errors", "backoff", "times"},
-    {"drafts", "settings", "strictjson", "positions"},
+    {"drafts", "rates", "strictjson", "positions", "variables"},
+    {"settings"},
     {"commands", "events"},
     {"protocol", "database", "gateway", "guests", "origins", "pages"},
-    {"entries", "records", "exchanges"},
+    {"entries", "records", "exchanges", "limiter"},
     {"changes", "connections", "memberships", "crt"},
     {"appends"},
     {"messages"},

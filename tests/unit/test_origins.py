@@ -32,7 +32,11 @@ def test_the_endpoint_is_execute_api_even_behind_a_custom_domain(
     region: str, endpoint: str
 ) -> None:
     settings = Settings(
-        connections_table="c", messages_table="m", memberships_table="r", region=region
+        connections_table="c",
+        messages_table="m",
+        memberships_table="r",
+        accounts_table="a",
+        region=region,
     )
 
     origin = Origin.of(event(), settings)
@@ -46,6 +50,7 @@ def test_a_setting_points_to_an_emulator() -> None:
         connections_table="c",
         messages_table="m",
         memberships_table="r",
+        accounts_table="a",
         management_endpoint="http://127.0.0.1:8000/api",
     )
 

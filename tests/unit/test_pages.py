@@ -13,6 +13,7 @@ def settings(*, endpoint: str | None = None, url: str | None = None) -> Settings
         connections_table="c",
         messages_table="m",
         memberships_table="s",
+        accounts_table="a",
         management_endpoint=endpoint,
         websocket_url=url,
     )

@@ -5,16 +5,26 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.settings import Settings, SettingsError
+from chalicelib.models import UserName
+from chalicelib.rates import Rate
+from chalicelib.settings import FairnessSettings, IdentitySettings, Settings
+from chalicelib.variables import SettingsError
 
-TABLES = {"CONNECTIONS_TABLE": "c", "MESSAGES_TABLE": "m", "MEMBERSHIPS_TABLE": "s"}
+TABLES = {
+    "CONNECTIONS_TABLE": "c",
+    "MESSAGES_TABLE": "m",
+    "MEMBERSHIPS_TABLE": "s",
+    "ACCOUNTS_TABLE": "a",
+}
 
 
 def test_only_the_tables_are_required() -> None:
     settings = Settings.from_environ(TABLES)
 
-    assert settings == Settings(connections_table="c", messages_table="m", memberships_table="s")
-    assert settings.guests is False
+    assert settings == Settings(
+        connections_table="c", messages_table="m", memberships_table="s", accounts_table="a"
+    )
+    assert settings.identity.guests is False
     assert settings.lobby == "lobby"
     assert settings.max_message_length == 8000
 
@@ -27,6 +37,31 @@ def test_every_variable_is_read() -> None:
             "AWS_REGION": "eu-west-1",
             "AWS_DEFAULT_REGION": "us-west-2",
             "GUESTS": "True",
+            "REGISTRATION": "false",
+            "ADMINS": "ada, bo",
+            "TOKEN_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:1:secret:s",
+            "TOKEN_TTL_SECONDS": "61",
+            "LOGIN_TTL_SECONDS": "62",
+            "TICKET_TTL_SECONDS": "5",
+            "PASSWORD_MEMORY_KIB": "8",
+            "PASSWORD_PASSES": "1",
+            "OIDC_ISSUER": "https://issuer.example/",
+            "OIDC_AUDIENCE": "chat",
+            "OIDC_USERNAME_CLAIM": "nickname",
+            "OIDC_JWKS_URL": "http://127.0.0.1:1/jwks",
+            "ALLOWED_ORIGINS": "https://chat.example,http://localhost:8000",
+            "ORIGIN_SECRET": f"{'x' * 32},{'y' * 32}",
+            "FRAME_RATE": "2",
+            "FRAME_BURST": "3",
+            "MAX_CONNECTIONS": "4",
+            "NEW_ROOMS_PER_HOUR": "5",
+            "SLOW_MODE_SECONDS": "6",
+            "ADDRESS_RATE": "4",
+            "ADDRESS_BURST": "8",
+            "REGISTRATIONS_PER_HOUR": "9",
+            "LOGIN_ATTEMPTS": "10",
+            "LOGIN_WINDOW_SECONDS": "100",
+            "MAX_FRAME_BYTES": "1000",
             "LOBBY": "hall",
             "WEBSOCKET_URL": "wss://chat.example/",
             "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": "http://127.0.0.1:8000/api/",
@@ -50,12 +85,40 @@ def test_every_variable_is_read() -> None:
         connections_table="c",
         messages_table="m",
         memberships_table="s",
+        accounts_table="a",
+        identity=IdentitySettings(
+            guests=True,
+            registration=False,
+            admins=frozenset({UserName("ada"), UserName("bo")}),
+            token_secret="arn:aws:secretsmanager:eu-west-1:1:secret:s",
+            token_ttl=61,
+            login_ttl=62,
+            ticket_ttl=5,
+            password_memory=8,
+            password_passes=1,
+            oidc_issuer="https://issuer.example/",
+            oidc_audience="chat",
+            oidc_username_claim="nickname",
+            oidc_jwks_url="http://127.0.0.1:1/jwks",
+            allowed_origins=frozenset({"https://chat.example", "http://localhost:8000"}),
+            origin_secrets=("x" * 32, "y" * 32),
+        ),
+        fairness=FairnessSettings(
+            frames=Rate(0.5, 3),
+            connections=4,
+            new_rooms=Rate(720, 5),
+            slow_mode=6,
+            requests=Rate(0.25, 8),
+            registrations=Rate(400, 9),
+            account_logins=Rate(10, 10),
+            address_logins=Rate(100 / 30, 30),
+        ),
         stage="prod",
         region="eu-west-1",
-        guests=True,
         lobby="hall",
         websocket_url="wss://chat.example",
         management_endpoint="http://127.0.0.1:8000/api",
+        max_frame_bytes=1000,
         max_message_length=1,
         max_subscriptions=2,
         presence_list_limit=3,
@@ -74,8 +137,9 @@ def test_every_variable_is_read() -> None:
 
 def test_every_setting_has_been_read_in_these_tests() -> None:
     source = Path(__file__).read_text(encoding="utf-8")
-    for field in fields(Settings):
-        assert f"        {field.name}=" in source
+    for part in (Settings, IdentitySettings, FairnessSettings):
+        for field in fields(part):
+            assert f"        {field.name}=" in source
 
 
 def test_what_is_not_set_is_as_the_protocol_says() -> None:
@@ -91,6 +155,22 @@ def test_what_is_not_set_is_as_the_protocol_says() -> None:
 @pytest.mark.parametrize(
     ("name", "low", "high"),
     [
+        ("TOKEN_TTL_SECONDS", 60, 2_592_000),
+        ("LOGIN_TTL_SECONDS", 60, 31_622_400),
+        ("TICKET_TTL_SECONDS", 5, 300),
+        ("PASSWORD_MEMORY_KIB", 8, 262_144),
+        ("PASSWORD_PASSES", 1, 20),
+        ("FRAME_RATE", 0, 10_000),
+        ("FRAME_BURST", 1, 100_000),
+        ("MAX_CONNECTIONS", 0, 1000),
+        ("NEW_ROOMS_PER_HOUR", 0, 1_000_000),
+        ("SLOW_MODE_SECONDS", 0, 86_400),
+        ("ADDRESS_RATE", 0, 10_000),
+        ("ADDRESS_BURST", 1, 100_000),
+        ("REGISTRATIONS_PER_HOUR", 0, 1_000_000),
+        ("LOGIN_ATTEMPTS", 0, 1_000_000),
+        ("LOGIN_WINDOW_SECONDS", 1, 86_400),
+        ("MAX_FRAME_BYTES", 256, 32_768),
         ("MAX_MESSAGE_LENGTH", 1, 32_000),
         ("MAX_SUBSCRIPTIONS", 1, 400),
         ("PRESENCE_LIST_LIMIT", 0, 800),
@@ -152,6 +232,8 @@ def test_a_missing_table_is_named(missing: str, value: str | None) -> None:
         ("MAX_MESSAGE_LENGTH", "1" * 5000, "an integer from 1 to 32000"),
         ("MAX_SUBSCRIPTIONS", "401", "an integer from 1 to 400"),
         ("POST_CONCURRENCY", "0", "an integer from 1 to 1000"),
+        ("OIDC_ISSUER", "http://issuer.example", "https://"),
+        ("OIDC_JWKS_URL", "ftp://127.0.0.2/keys", "https://"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(name: str, value: str, allowed: str) -> None:
@@ -160,3 +242,32 @@ def test_a_wrong_value_is_named_with_what_is_allowed(name: str, value: str, allo
 
     assert str(caught.value).startswith(f"{name} is ")
     assert allowed in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"STAGE": "dev"}, "TOKEN_SECRET_ARN is not set"),
+        ({"OIDC_ISSUER": "https://issuer.example"}, "OIDC_AUDIENCE is not set"),
+        ({"ADMINS": "Ada"}, "ADMINS names 'Ada'"),
+        ({"ALLOWED_ORIGINS": "chat.example"}, "ALLOWED_ORIGINS holds 'chat.example'"),
+        ({"ALLOWED_ORIGINS": "https://chat.example/"}, "ALLOWED_ORIGINS holds"),
+        ({"ALLOWED_ORIGINS": "https://Chat.example"}, "ALLOWED_ORIGINS holds"),
+        ({"ORIGIN_SECRET": "short"}, "ORIGIN_SECRET is too short"),
+    ],
+)
+def test_who_is_let_in_is_not_left_to_chance(changed: dict[str, str], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        Settings.from_environ({**TABLES, **changed})
+
+
+def test_no_secret_is_shown_where_settings_are() -> None:
+    settings = Settings.from_environ({**TABLES, "ORIGIN_SECRET": "s3cret" * 8})
+
+    assert "s3cret" not in repr(settings)
+
+
+def test_a_limit_of_nothing_is_no_limit() -> None:
+    settings = Settings.from_environ({**TABLES, "FRAME_RATE": "0"})
+
+    assert settings.fairness.frames == Rate(0)
