@@ -12,7 +12,7 @@ MODULES = {path.stem: path for path in (ROOT / "chalicelib").glob("*.py")}
 # Each module may import those on the lines above its own.
 LAYERS = [
     {"__init__", "models", "errors", "backoff", "times"},
-    {"drafts", "rates", "strictjson", "positions", "variables"},
+    {"drafts", "identities", "rates", "strictjson", "positions", "variables"},
     {"settings"},
     {"commands", "events"},
     {"protocol", "database", "gateway", "guests", "origins", "pages"},
