@@ -1,6 +1,7 @@
 """Errors of localgateway.
 
 LocalGatewayError      str() is one clear line for the terminal; the command exits with 2
+├── AuthorizerError    the authorizer of $connect: not there, or its answer cannot be used
 ├── EngineError        the AWS emulator behind the app: not there, or refuses the template
 ├── PortError          the address cannot be listened on
 ├── ProjectError       the Chalice project: no app.py, no WebSocket handlers, unknown stage, ...
@@ -11,6 +12,10 @@ LocalGatewayError      str() is one clear line for the terminal; the command exi
 
 class LocalGatewayError(Exception):
     """Something the user can mend; the message says what."""
+
+
+class AuthorizerError(LocalGatewayError):
+    """The authorizer of $connect cannot be had as it is configured, or its answer not be used."""
 
 
 class EngineError(LocalGatewayError):
