@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Socket(Protocol):
@@ -26,8 +26,13 @@ class Socket(Protocol):
 
 
 class State(Enum):
-    """CONNECTING while $connect runs, OPEN, then CLOSING until the socket reports its end."""
+    """What a connection is waiting for.
 
+    AUTHORIZING while an authorizer runs, CONNECTING while $connect runs, OPEN, then CLOSING until
+    the socket reports its end.
+    """
+
+    AUTHORIZING = auto()
     CONNECTING = auto()
     OPEN = auto()
     CLOSING = auto()
@@ -38,7 +43,8 @@ class Connection:
     """A row of the gateway's connection table; times are epoch seconds.
 
     `close_code` and `close_reason` are set when the gateway itself ends the connection: they, not
-    what the socket reports, are what $disconnect is told.
+    what the socket reports, are what $disconnect is told. `authorizer` is what an authorizer said
+    of the client, None without one; while it runs, `connect_event` waits for it.
     """
 
     id: str
@@ -50,3 +56,5 @@ class Connection:
     socket: Socket | None = field(default=None, repr=False)
     close_code: int | None = None
     close_reason: str = ""
+    authorizer: dict[str, str | int] | None = None
+    connect_event: dict[str, Any] = field(default_factory=dict, repr=False)

@@ -4,8 +4,9 @@ Shapes follow captured events and
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html.
 """
 
+import copy
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,9 @@ Pairs = Sequence[tuple[str, str]]
 
 # API Gateway consumes the hop-by-hop headers of the upgrade.
 _DROPPED = frozenset({"connection", "upgrade"})
+# An authorizer gets them, in this spelling, and other headers in the spelling of the client.
+_UPGRADE = (("Connection", "upgrade"), ("content-length", "0"), ("Upgrade", "websocket"))
+_ADDED = ("X-Amzn-Trace-Id", "X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +35,14 @@ class Api:
     api_id: str = "localgatew"
     stage: str = "api"
     region: str = "us-east-1"
+    account: str = "123456789012"
     route_selection_expression: str = "$request.body.action"
+
+    @property
+    def connect_arn(self) -> str:
+        """Name $connect, as the policy of an authorizer has to name it."""
+        where = f"{self.region}:{self.account}:{self.api_id}/{self.stage}"
+        return f"arn:aws:execute-api:{where}/{CONNECT}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +62,10 @@ class Handshake:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One invocation on behalf of a connection: its ids and its moment (epoch seconds)."""
+    """One invocation on behalf of a connection: its ids, its moment (epoch seconds) and its user.
+
+    The user is what an authorizer said of the connection; None where there is none.
+    """
 
     connection_id: str
     connected_at: float
@@ -60,6 +74,7 @@ class Call:
     request_id: str
     route_key: str
     now: float
+    authorizer: Mapping[str, str | int] | None = None
 
 
 def connect_event(api: Api, call: Call, handshake: Handshake) -> Event:
@@ -75,6 +90,30 @@ def connect_event(api: Api, call: Call, handshake: Handshake) -> Event:
         event["queryStringParameters"] = dict(handshake.query)
         event["multiValueQueryStringParameters"] = _multi(handshake.query)
     return event
+
+
+def authorizer_event(api: Api, connect: Event, handshake: Handshake) -> Event:
+    """Build the event of the authorizer that runs before a $connect event.
+
+    It is of the same request, so the ids and the times are the same, but it keeps the headers of
+    the upgrade, and has its query even when there is none:
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html.
+    """
+    headers = [
+        *_UPGRADE,
+        *((name, value) for name, value in handshake.headers if not _is_replaced(name)),
+        *((name, connect["headers"][name]) for name in _ADDED),
+    ]
+    return {
+        "type": "REQUEST",
+        "methodArn": api.connect_arn,
+        "headers": dict(headers),
+        "multiValueHeaders": _multi(headers),
+        "queryStringParameters": dict(handshake.query),
+        "multiValueQueryStringParameters": _multi(handshake.query),
+        "stageVariables": {},
+        "requestContext": copy.deepcopy(connect["requestContext"]),
+    }
 
 
 def message_event(api: Api, call: Call, message_id: str, body: str) -> Event:
@@ -107,7 +146,7 @@ def _context(api: Api, call: Call, event_type: str) -> Event:
     identity = {"sourceIp": call.source_ip}
     if call.user_agent is not None:
         identity["userAgent"] = call.user_agent
-    return {
+    context: Event = {
         "routeKey": {"CONNECT": CONNECT, "DISCONNECT": DISCONNECT}.get(event_type, call.route_key),
         "eventType": event_type,
         "extendedRequestId": call.request_id,
@@ -122,6 +161,10 @@ def _context(api: Api, call: Call, event_type: str) -> Event:
         "connectionId": call.connection_id,
         "apiId": api.api_id,
     }
+    if call.authorizer is not None:
+        # A copy: handlers may change what they are given.
+        context["authorizer"] = dict(call.authorizer)
+    return context
 
 
 def _forwarded(handshake: Handshake, call: Call) -> list[tuple[str, str]]:
@@ -137,6 +180,12 @@ def _forwarded(handshake: Handshake, call: Call) -> list[tuple[str, str]]:
         ("X-Forwarded-Port", str(handshake.port)),
         ("X-Forwarded-Proto", handshake.scheme),
     ]
+
+
+def _is_replaced(name: str) -> bool:
+    name = name.lower()
+    replaced = _DROPPED | {"content-length", "x-amzn-trace-id"}
+    return name in replaced or name.startswith("x-forwarded-")
 
 
 def _title(name: str) -> str:

@@ -12,10 +12,11 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from localgateway import events, management
+from localgateway.authorizers import Authorizer
 from localgateway.connections import Connection, Socket, State
 from localgateway.events import Api, Call, Event, Handshake
-from localgateway.functions import Invocation
-from localgateway.handshakes import Acceptance, Refusal, judge
+from localgateway.functions import WEBSOCKET_FUNCTIONS, Invocation
+from localgateway.handshakes import UNAUTHORIZED, Acceptance, Refusal, judge
 from localgateway.identifiers import CONNECTION_ID, Entropy, new_id
 from localgateway.limits import Beliefs, Limits
 from localgateway.routing import CONNECT, DEFAULT, DISCONNECT, select_route
@@ -26,11 +27,20 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Invoke the handler of this route with this event, then tell the gateway how it went."""
+    """Invoke the function with this event, then tell the gateway how it went.
+
+    The function is the handler of the route, or the authorizer where one is named.
+    """
 
     route_key: str
     event: Event
     request_id: str
+    authorizer: str | None = None
+
+    @property
+    def function(self) -> str:
+        """The name of the function, as Chalice has it."""
+        return self.authorizer or WEBSOCKET_FUNCTIONS[self.route_key]
 
 
 class Gateway:
@@ -41,6 +51,7 @@ class Gateway:
         api: Api,
         *,
         routes: AbstractSet[str] = frozenset(),
+        authorizer: Authorizer | None = None,
         limits: Limits | None = None,
         beliefs: Beliefs | None = None,
         clock: Clock = time.time,
@@ -50,6 +61,7 @@ class Gateway:
         self.limits = limits or Limits()
         self._beliefs = beliefs or Beliefs()
         self._routes = frozenset(routes)
+        self._authorizer = authorizer
         self._clock = clock
         self._entropy = entropy
         self._connections: dict[str, Connection] = {}
@@ -72,10 +84,12 @@ class Gateway:
     # -- the handshake ---------------------------------------------------------------------------
 
     def connecting(self, handshake: Handshake) -> tuple[Connection, Task | None] | Refusal:
-        """Begin a connection; the handshake waits for the task ($connect), when there is one."""
+        """Begin a connection; the handshake waits for the task, when there is one."""
         with self._lock:
             if not self._connects.take():
                 return Refusal(self._beliefs.connect_throttled_status, "Too Many Requests")
+            if self._authorizer is not None and not self._authorizer.admits(handshake):
+                return UNAUTHORIZED
             now = self._clock()
             connection = Connection(
                 id=new_id(self._entropy),
@@ -85,18 +99,48 @@ class Gateway:
                 last_active_at=now,
             )
             self._connections[connection.id] = connection
-        if CONNECT not in self._routes:
-            return connection, None
         call = self._call(connection, CONNECT)
         event = events.connect_event(self.api, call, handshake)
-        return connection, Task(CONNECT, event, call.request_id)
+        if self._authorizer is None:
+            return connection, self._connect(event)
+        connection.state, connection.connect_event = State.AUTHORIZING, event
+        event = events.authorizer_event(self.api, event, handshake)
+        return connection, Task(CONNECT, event, call.request_id, self._authorizer.function)
 
-    def connected(self, connection: Connection, outcome: Invocation | None) -> Acceptance | Refusal:
-        """Judge what $connect returned (None: there is no such handler)."""
+    def connected(
+        self, connection: Connection, outcome: Invocation | None
+    ) -> Task | Acceptance | Refusal:
+        """Judge what the handshake's task came to (None: there was none).
+
+        After an authorizer that lets the client in, $connect is the next task to wait for.
+        """
+        if connection.state is State.AUTHORIZING:
+            return self._authorized(connection, outcome or Invocation())
         verdict = judge(outcome, self._beliefs)
         if isinstance(verdict, Refusal):
             self.abandon(connection)
         return verdict
+
+    def _authorized(
+        self, connection: Connection, outcome: Invocation
+    ) -> Task | Acceptance | Refusal:
+        assert self._authorizer is not None  # noqa: S101 - connecting() has seen it
+        grant = self._authorizer.judge(outcome, self.api.connect_arn, self._beliefs)
+        if isinstance(grant, Refusal):
+            self.abandon(connection)
+            return grant
+        # The time of day can be set back.
+        latency = max(0, round((self._clock() - connection.connected_at) * 1000))
+        connection.authorizer = {**grant, "integrationLatency": latency}
+        event, connection.connect_event = connection.connect_event, {}
+        event["requestContext"]["authorizer"] = dict(connection.authorizer)
+        connection.state = State.CONNECTING
+        return self._connect(event) or Acceptance()
+
+    def _connect(self, event: Event) -> Task | None:
+        if CONNECT not in self._routes:
+            return None
+        return Task(CONNECT, event, event["requestContext"]["requestId"])
 
     def opened(self, connection: Connection, socket: Socket) -> None:
         """Attach the socket, after 101 was written: from now on posts reach it."""
@@ -270,4 +314,5 @@ class Gateway:
             request_id=new_id(self._entropy),
             route_key=route_key,
             now=self._clock(),
+            authorizer=connection.authorizer,
         )

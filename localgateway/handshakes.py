@@ -19,6 +19,9 @@ class Refusal:
     message: str
 
 
+UNAUTHORIZED = Refusal(401, "Unauthorized")
+
+
 @dataclass(frozen=True, slots=True)
 class Acceptance:
     """A handshake answered with 101; the subprotocol is the one $connect returned, if any."""

@@ -46,6 +46,13 @@ class Beliefs:
         connect_error_status: Handshake status when the $connect handler raises.
         connect_timeout_status: Handshake status when it takes longer than the integration may.
         connect_throttled_status: Handshake status when connects or the function are throttled.
+        authorizer_error_status: Handshake status when the authorizer raises anything but
+            `Unauthorized`, or answers what cannot be used. REST APIs are documented to say 500:
+            https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html.
+        authorizer_timeout_status: Handshake status when the authorizer takes too long.
+        authorizer_throttled_status: Handshake status when its function is throttled.
+        principal_optional: Whether an authorizer may leave out principalId, which AWS documents as
+            required.
         ping_resets_idle: Whether a WebSocket ping counts as activity.
         unsigned_callbacks: Whether @connections answers requests without an AWS signature.
     """
@@ -55,5 +62,9 @@ class Beliefs:
     connect_error_status: int = 502
     connect_timeout_status: int = 504
     connect_throttled_status: int = 429
+    authorizer_error_status: int = 500
+    authorizer_timeout_status: int = 500
+    authorizer_throttled_status: int = 500
+    principal_optional: bool = False
     ping_resets_idle: bool = False
     unsigned_callbacks: bool = False

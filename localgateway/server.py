@@ -16,7 +16,7 @@ from websockets.http11 import Response as UpgradeResponse
 from localgateway.connections import Connection
 from localgateway.errors import PortError
 from localgateway.events import Handshake
-from localgateway.functions import WEBSOCKET_FUNCTIONS, Invocation
+from localgateway.functions import Invocation
 from localgateway.gateway import Gateway, Task
 from localgateway.handshakes import Refusal
 from localgateway.invocations import Invocations, function_name
@@ -165,6 +165,8 @@ class Server:
             return _message(started.status, started.message)
         connection, task = started
         verdict = self._gateway.connected(connection, await self._run(task) if task else None)
+        while isinstance(verdict, Task):
+            verdict = self._gateway.connected(connection, await self._run(verdict))
         if isinstance(verdict, Refusal):
             return _message(verdict.status, verdict.message)
         return await self._converse(request, connection, answer, verdict.subprotocol)
@@ -214,7 +216,7 @@ class Server:
         await self._run(task)
 
     async def _run(self, task: Task) -> Invocation:
-        name = WEBSOCKET_FUNCTIONS[task.route_key]
+        name = task.function
         timeout = min(
             self._runtime.functions[name].timeout, self._gateway.limits.integration_seconds
         )

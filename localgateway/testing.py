@@ -26,9 +26,10 @@ from chalice import Chalice
 from chalice.config import Config
 
 from localgateway import callbacks, environment, projects
+from localgateway.authorizers import Authorizer
 from localgateway.connections import Connection
 from localgateway.events import Api, Handshake
-from localgateway.functions import WEBSOCKET_FUNCTIONS, Invocation
+from localgateway.functions import Invocation
 from localgateway.gateway import Clock, Gateway, Task
 from localgateway.handshakes import Refusal
 from localgateway.limits import Beliefs, Limits
@@ -61,6 +62,7 @@ class TestClient:
         app: The app; it needs WebSocket handlers.
         stage_name: The Chalice stage whose configuration and environment apply.
         project_dir: Where `.chalice/config.json` is; without one, Chalice's defaults apply.
+        authorizer: The Lambda authorizer of $connect, a function of the app; none by default.
         limits: Quotas; AWS's by default.
         beliefs: Behaviour that AWS does not document.
         clock: Seconds since the epoch, for ids, throttles, idle and duration limits.
@@ -68,6 +70,7 @@ class TestClient:
     Raises:
         ProjectError: The app has no WebSocket handlers, the configuration cannot be read, or does
             not know the stage.
+        AuthorizerError: The app has no such function, or no $connect handler.
     """
 
     __test__ = False
@@ -78,6 +81,7 @@ class TestClient:
         *,
         stage_name: str = "dev",
         project_dir: str | Path = ".",
+        authorizer: Authorizer | None = None,
         limits: Limits | None = None,
         beliefs: Beliefs | None = None,
         clock: Clock = time.time,
@@ -88,10 +92,13 @@ class TestClient:
         else:
             config = Config(stage_name, config_from_disk={"app_name": app.app_name})
         project = projects.adopt(app, config, directory)
+        if authorizer is not None:
+            authorizer.verify(project.functions)
         api = Api(domain_name="127.0.0.1:8000", stage=project.api_stage)
         self.gateway = Gateway(
             api,
             routes=set(app.websocket_handlers),
+            authorizer=authorizer,
             limits=limits,
             beliefs=beliefs,
             clock=clock,
@@ -123,7 +130,7 @@ class TestClient:
         """Open a WebSocket; only the query of the URL matters.
 
         Raises:
-            HandshakeRefused: $connect, or a limit, refused it.
+            HandshakeRefused: The authorizer, $connect or a limit refused it.
         """
         query = parse_qsl(urlsplit(url).query, keep_blank_values=True)
         handshake = Handshake(
@@ -135,6 +142,8 @@ class TestClient:
             raise HandshakeRefused(started.status, started.message)
         connection, task = started
         verdict = self.gateway.connected(connection, self._run(task) if task else None)
+        while isinstance(verdict, Task):
+            verdict = self.gateway.connected(connection, self._run(verdict))
         self.settle()
         if isinstance(verdict, Refusal):
             raise HandshakeRefused(verdict.status, verdict.message)
@@ -198,7 +207,7 @@ class TestClient:
                     self._run(task)
 
     def _run(self, task: Task) -> Invocation:
-        return self.runtime.call(WEBSOCKET_FUNCTIONS[task.route_key], task.event)
+        return self.runtime.call(task.function, task.event)
 
 
 class TestSocket:

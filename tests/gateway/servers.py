@@ -27,6 +27,7 @@ from websockets.protocol import Protocol, Side, State
 from websockets.sync.client import ClientConnection, connect
 
 from localgateway import callbacks, projects
+from localgateway.authorizers import Authorizer
 from localgateway.cli import main
 from localgateway.events import Api
 from localgateway.gateway import Gateway
@@ -118,13 +119,18 @@ def import_app(directory: Path) -> Any:
 
 
 @contextmanager
-def serving(limits: Limits = UNLIMITED, beliefs: Beliefs | None = None) -> Iterator[Served]:
+def serving(
+    limits: Limits = UNLIMITED,
+    beliefs: Beliefs | None = None,
+    authorizer: Authorizer | None = None,
+) -> Iterator[Served]:
     """Serve the app apps/memory in a thread, on any free port."""
     module = import_app(MEMORY)
     project = projects.adopt(module.app, projects.configure(MEMORY, None), MEMORY)
     with listen("127.0.0.1", 0) as listener, contextlib.ExitStack() as stack:
         port = listener.getsockname()[1]
-        gateway = Gateway(Api(domain_name=f"127.0.0.1:{port}"), limits=limits, beliefs=beliefs)
+        api = Api(domain_name=f"127.0.0.1:{port}")
+        gateway = Gateway(api, authorizer=authorizer, limits=limits, beliefs=beliefs)
         gateway.deploy(set(module.app.websocket_handlers))
         stack.enter_context(callbacks.attached(module.app, gateway))
         runtime = Runtime(project.functions)

@@ -1,5 +1,6 @@
 """The event dictionaries, compared whole: every key, every value, and no key more."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from localgateway.events import (
     Api,
     Call,
     Handshake,
+    authorizer_event,
     connect_event,
     disconnect_event,
     message_event,
@@ -180,3 +182,93 @@ def test_headers_of_a_handshake_are_found_in_any_case(name: str) -> None:
     assert BROWSER.header(name) == "Firefox/1"
     assert BROWSER.header("cookie") == "a=1"
     assert BROWSER.header("Origin") is None
+
+
+# -- the authorizer ------------------------------------------------------------------------------
+
+
+def test_an_authorizer_is_asked_about_the_whole_upgrade() -> None:
+    connect = connect_event(API, CALL, BROWSER)
+
+    event = authorizer_event(API, connect, BROWSER)
+
+    trace = connect["headers"]["X-Amzn-Trace-Id"]
+    assert event == {
+        "type": "REQUEST",
+        "methodArn": "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/prod/$connect",
+        "headers": {
+            "Connection": "upgrade",
+            "content-length": "0",
+            "Upgrade": "websocket",
+            "host": "chat.example",
+            "user-agent": "Firefox/1",
+            "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-Websocket-Version": "13",
+            "SEC-WEBSOCKET-PROTOCOL": "chat",
+            "Cookie": "a=1",
+            "cookie": "b=2",
+            "X-Amzn-Trace-Id": trace,
+            "X-Forwarded-For": "192.0.2.7",
+            "X-Forwarded-Port": "443",
+            "X-Forwarded-Proto": "https",
+        },
+        "multiValueHeaders": {
+            "Connection": ["upgrade"],
+            "content-length": ["0"],
+            "Upgrade": ["websocket"],
+            "host": ["chat.example"],
+            "user-agent": ["Firefox/1"],
+            "sec-websocket-key": ["dGhlIHNhbXBsZSBub25jZQ=="],
+            "Sec-Websocket-Version": ["13"],
+            "SEC-WEBSOCKET-PROTOCOL": ["chat"],
+            "Cookie": ["a=1"],
+            "cookie": ["b=2"],
+            "X-Amzn-Trace-Id": [trace],
+            "X-Forwarded-For": ["192.0.2.7"],
+            "X-Forwarded-Port": ["443"],
+            "X-Forwarded-Proto": ["https"],
+        },
+        "queryStringParameters": {"name": "alice", "room": "b", "empty": ""},
+        "multiValueQueryStringParameters": {
+            "name": ["alice"],
+            "room": ["a", "b"],
+            "empty": [""],
+        },
+        "stageVariables": {},
+        "requestContext": connect["requestContext"],
+    }
+
+
+def test_an_authorizer_gets_the_maps_of_a_query_even_without_one() -> None:
+    event = authorizer_event(API, connect_event(API, CALL, Handshake()), Handshake())
+
+    assert event["queryStringParameters"] == {}
+    assert event["multiValueQueryStringParameters"] == {}
+
+
+def test_an_authorizer_cannot_change_what_connect_is_told() -> None:
+    connect = connect_event(API, CALL, BROWSER)
+
+    authorizer_event(API, connect, BROWSER)["requestContext"]["identity"].clear()
+
+    assert connect["requestContext"]["identity"] == {"sourceIp": "192.0.2.7"}
+
+
+def test_a_client_cannot_bring_the_headers_that_the_gateway_adds() -> None:
+    handshake = Handshake(headers=(("x-amzn-trace-id", "mine"), ("X-Forwarded-Proto", "ftp")))
+
+    event = authorizer_event(API, connect_event(API, CALL, handshake), handshake)
+
+    assert "x-amzn-trace-id" not in event["headers"]
+    assert event["multiValueHeaders"]["X-Forwarded-Proto"] == ["http"]
+
+
+def test_what_an_authorizer_said_is_in_every_later_event() -> None:
+    said: dict[str, str | int] = {"principalId": "alice", "integrationLatency": 7}
+    call = replace(CALL, authorizer=said)
+    events = [message_event(API, call, "id", "hi"), disconnect_event(API, call, 1001, "")]
+
+    events[0]["requestContext"]["authorizer"].clear()
+
+    assert said == {"principalId": "alice", "integrationLatency": 7}
+    assert events[1]["requestContext"]["authorizer"] == said

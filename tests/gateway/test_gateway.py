@@ -31,7 +31,9 @@ COMPLAINT = re.compile(
 def judge(gateway: Gateway, outcome: Invocation | None) -> Acceptance | Refusal:
     started = gateway.connecting(Handshake())
     assert not isinstance(started, Refusal)
-    return gateway.connected(started[0], outcome)
+    verdict = gateway.connected(started[0], outcome)
+    assert not isinstance(verdict, Task)
+    return verdict
 
 
 def context(task: Task | None) -> dict[str, Any]:

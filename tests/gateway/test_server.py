@@ -21,6 +21,7 @@ from websockets.frames import Close
 from websockets.sync.client import connect
 
 from localgateway import server as server_module
+from localgateway.authorizers import Authorizer
 from localgateway.errors import PortError
 from localgateway.limits import Beliefs, Limits
 from localgateway.server import listen
@@ -111,6 +112,80 @@ def test_a_connect_handler_that_hangs_refuses_with_504(hasty: Served) -> None:
 def test_too_many_connects_are_refused_with_429() -> None:
     with serving(Limits(connects_per_second=0.001)) as server, server.connect():
         assert refusal(server, "") == (429, {"message": "Too Many Requests"})
+
+
+# -- the authorizer ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Served]:
+    """A server that asks an authorizer first, and waits a moment for it."""
+    limits = Limits(connects_per_second=0, requests_per_second=0, integration_seconds=0.3)
+    sources = ("route.request.querystring.ticket", "route.request.header.x-app")
+    with serving(limits, authorizer=Authorizer("authorize", identity_sources=sources)) as served:
+        yield served
+
+
+APP_HEADER = {"X-App": "web"}
+
+
+def test_an_authorizer_is_asked_before_connect_and_names_the_client(guarded: Served) -> None:
+    with guarded.connect("?ticket=t1", additional_headers=APP_HEADER) as client:
+        identifier = identify(client)
+        client.send("/who")
+        who = json.loads(client.recv(PATIENCE))
+    guarded.farewell(identifier)
+
+    [question, connect, goodbye] = [
+        event
+        for event in (*guarded.app.questions, *guarded.app.connects, *guarded.app.disconnects)
+        if event["requestContext"]["connectionId"] == identifier
+    ]
+    assert who.pop("integrationLatency") >= 0
+    assert who == {"principalId": "alice", "guest": "false", "level": "7", "ticket": "t1"}
+    assert connect["requestContext"]["authorizer"].items() >= who.items()
+    assert goodbye["requestContext"]["authorizer"].items() >= who.items()
+    assert question["headers"]["X-App"] == "web"
+    assert question["headers"]["Upgrade"] == "websocket"
+    assert question["methodArn"].endswith(":123456789012:localgatew/api/$connect")
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "refused"),
+    [
+        ("", APP_HEADER, (401, "Unauthorized")),
+        ("?ticket=", APP_HEADER, (401, "Unauthorized")),
+        ("?ticket=t", {}, (401, "Unauthorized")),
+        ("?ticket=stale", APP_HEADER, (401, "Unauthorized")),
+        ("?ticket=banned", APP_HEADER, (403, "Forbidden")),
+        ("?ticket=fail", APP_HEADER, (500, "Internal server error")),
+        ("?ticket=hang", APP_HEADER, (500, "Internal server error")),
+    ],
+)
+def test_whom_the_authorizer_refuses_never_connects(
+    guarded: Served, query: str, headers: dict[str, str], refused: tuple[int, str]
+) -> None:
+    before = len(guarded.app.connects)
+
+    with pytest.raises(InvalidStatus) as error:
+        guarded.connect(query, additional_headers=headers)
+
+    response = error.value.response
+    status, message = refused
+    assert (response.status_code, json.loads(response.body or b"")) == (
+        status,
+        {"message": message},
+    )
+    assert len(guarded.app.connects) == before
+    assert guarded.gateway.connections() == []
+
+
+def test_connect_is_asked_after_the_authorizer(guarded: Served) -> None:
+    with pytest.raises(InvalidStatus) as error:
+        guarded.connect("?ticket=t&status=404", additional_headers=APP_HEADER)
+
+    assert error.value.response.status_code == 404
+    assert guarded.gateway.connections() == []
 
 
 def test_what_is_believed_of_refusals_can_be_changed() -> None:

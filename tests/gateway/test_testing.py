@@ -1,6 +1,7 @@
 """The in-process test client, against an app that knows nothing of it and apps made for a test."""
 
 import importlib.util
+import json
 import os
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ import yaml
 from chalice import Chalice, Response, WebsocketDisconnectedError
 from moto import mock_aws
 
-from localgateway.errors import ProjectError
+from localgateway.authorizers import Authorizer
+from localgateway.errors import AuthorizerError, ProjectError
 from localgateway.limits import Beliefs, Limits
 from localgateway.testing import ConnectionClosed, HandshakeRefused, TestClient, TestSocket
 from tests.gateway.fakes import ManualClock
@@ -592,3 +594,105 @@ def test_threads_may_close_at_the_same_time(echo: Echo, client: TestClient) -> N
     assert errors == []
     assert echo.codes() == [1001] * 40
     assert client.gateway.connections() == []
+
+
+# -- authorizers ---------------------------------------------------------------------------------
+
+TICKET = "route.request.querystring.ticket"
+
+
+class Guarded(Echo):
+    """The app with an authorizer, which lets in whom the ticket names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.questions: list[dict[str, Any]] = []
+
+        @self.app.lambda_function(name="authorize")
+        def authorize(event: Any, _context: Any) -> Any:
+            self.questions.append(event)
+            ticket = event["queryStringParameters"]["ticket"]
+            if ticket == "stale":
+                raise PermissionError("Unauthorized")
+            return {
+                "principalId": ticket,
+                "policyDocument": {
+                    "Version": "2012-10-17",
+                    "Statement": {
+                        "Effect": "Deny" if ticket == "mallory" else "Allow",
+                        "Action": "execute-api:Invoke",
+                        "Resource": "*",
+                    },
+                },
+                "context": {"region": os.environ.get("REGION", "none"), "guest": False},
+            }
+
+
+def guarded_client(app: Chalice, directory: Path) -> TestClient:
+    authorizer = Authorizer("authorize", identity_sources=(TICKET,))
+    return TestClient(app, project_dir=directory, authorizer=authorizer)
+
+
+def test_an_authorizer_says_to_every_handler_who_the_client_is(tmp_path: Path) -> None:
+    guarded = Guarded()
+
+    with guarded_client(guarded.app, tmp_path) as client:
+        alice = client.connect("/?ticket=alice")
+        alice.send("hello")
+        alice.leave()
+
+    said = [event["requestContext"]["authorizer"] for event in guarded.events]
+    latencies = [who.pop("integrationLatency") for who in said]
+    assert said == [{"principalId": "alice", "region": "none", "guest": "false"}] * 3
+    assert len(set(latencies)) == 1
+    assert isinstance(latencies[0], int)
+    assert [question["type"] for question in guarded.questions] == ["REQUEST"]
+    assert guarded.questions[0]["requestContext"]["connectionId"] == alice.id
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "asked"),
+    [
+        ("/", 401, 0),
+        ("/?ticket=", 401, 0),
+        ("/?ticket=stale", 401, 1),
+        ("/?ticket=mallory", 403, 1),
+    ],
+)
+def test_connect_does_not_run_for_whom_the_authorizer_refuses(
+    url: str, status: int, asked: int, tmp_path: Path
+) -> None:
+    guarded = Guarded()
+
+    with guarded_client(guarded.app, tmp_path) as client, pytest.raises(HandshakeRefused) as error:
+        client.connect(url)
+
+    assert error.value.status == status
+    assert (len(guarded.questions), guarded.events) == (asked, [])
+    assert client.gateway.connections() == []
+
+
+def test_an_authorizer_is_a_function_with_a_configuration_of_its_own(tmp_path: Path) -> None:
+    guarded = Guarded()
+    configured = {"environment_variables": {"REGION": "north"}, "reserved_concurrency": 1}
+    stages = {"dev": {"lambda_functions": {"authorize": configured}}}
+    (tmp_path / "app.py").touch()
+    (tmp_path / ".chalice").mkdir()
+    (tmp_path / ".chalice" / "config.json").write_text(
+        json.dumps({"version": "2.0", "app_name": "echo", "stages": stages})
+    )
+
+    with guarded_client(guarded.app, tmp_path) as client:
+        client.connect("/?ticket=alice")
+        assert client.runtime._admit("authorize")
+        with pytest.raises(HandshakeRefused) as error:
+            client.connect("/?ticket=bob")
+
+    assert guarded.events[0]["requestContext"]["authorizer"]["region"] == "north"
+    assert error.value.status == 500
+    assert len(guarded.events) == 1
+
+
+def test_an_authorizer_that_the_app_does_not_have_is_an_error(echo: Echo, tmp_path: Path) -> None:
+    with pytest.raises(AuthorizerError, match="there are api_handler, publish, websocket_c"):
+        guarded_client(echo.app, tmp_path)

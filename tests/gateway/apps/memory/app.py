@@ -1,5 +1,6 @@
 """A chat that keeps its connections in memory; frames and queries tell its handlers what to do."""
 
+import json
 import os
 import threading
 
@@ -8,6 +9,7 @@ from chalice import Chalice, Response, WebsocketDisconnectedError
 app = Chalice(app_name="memory")
 app.experimental_feature_flags.update(["WEBSOCKETS"])
 
+questions = []  # to the authorizer
 connects = []
 messages = []
 disconnects = []
@@ -56,6 +58,30 @@ def job(event, context):
     return {"event": event, "name": context.function_name}
 
 
+@app.lambda_function(name="authorize")
+def authorize(event, context):
+    questions.append(event)
+    ticket = event["queryStringParameters"].get("ticket")
+    if ticket == "stale":
+        raise Exception("Unauthorized")
+    if ticket == "fail":
+        raise ValueError("no such ticket")
+    if ticket == "hang":
+        release.wait(60)
+    if ticket == "odd":
+        return {"principalId": "alice"}
+    statement = {
+        "Effect": "Deny" if ticket == "banned" else "Allow",
+        "Action": "execute-api:Invoke",
+        "Resource": event["methodArn"],
+    }
+    return {
+        "principalId": "alice",
+        "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+        "context": {"guest": False, "level": 7, "ticket": ticket},
+    }
+
+
 @app.on_ws_connect()
 def connect(event):
     connects.append(event.to_dict())
@@ -91,6 +117,7 @@ def message(event):
         "/big": lambda: "x" * int(rest),
         "/meet": lambda: "met",
         "/env": lambda: os.environ.get(rest, "none"),
+        "/who": lambda: json.dumps(event.to_dict()["requestContext"].get("authorizer")),
     }.get(command)
     if reply is not None:
         app.websocket_api.send(event.connection_id, reply())
