@@ -14,8 +14,9 @@ from websockets.exceptions import ProtocolError
 from websockets.frames import Close
 
 from localgateway import emulator, reloading
+from localgateway.authorizers import Authorizer
 from localgateway.emulator import Options
-from localgateway.errors import LocalGatewayError
+from localgateway.errors import AuthorizerError, LocalGatewayError
 from localgateway.limits import Beliefs, Limits
 
 _DESCRIPTION = """\
@@ -52,6 +53,7 @@ def _options(parsed: argparse.Namespace) -> Options:
         template=parsed.template,
         parameters=dict(parsed.parameter),
         partial_batch_failures=parsed.partial_batch_failures,
+        authorizer=_authorizer(parsed),
         limits=Limits(
             idle_seconds=parsed.idle_timeout,
             duration_seconds=parsed.max_duration,
@@ -66,10 +68,22 @@ def _options(parsed: argparse.Namespace) -> Options:
             connect_error_status=parsed.connect_error_status,
             connect_timeout_status=parsed.connect_timeout_status,
             connect_throttled_status=parsed.connect_throttled_status,
+            authorizer_error_status=parsed.authorizer_error_status,
+            authorizer_timeout_status=parsed.authorizer_timeout_status,
+            authorizer_throttled_status=parsed.authorizer_throttled_status,
+            principal_optional=parsed.principal_optional,
             ping_resets_idle=parsed.ping_resets_idle,
             unsigned_callbacks=parsed.allow_unsigned,
         ),
     )
+
+
+def _authorizer(parsed: argparse.Namespace) -> Authorizer | None:
+    if parsed.authorizer is not None:
+        return Authorizer(parsed.authorizer, identity_sources=tuple(parsed.identity_source))
+    if parsed.identity_source:
+        raise AuthorizerError("--identity-source needs an --authorizer")
+    return None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -117,9 +131,23 @@ def _parser() -> argparse.ArgumentParser:
         help="honour batchItemFailures of this queue or stream handler, as FunctionResponseTypes "
         "does on AWS, which Chalice never sets; may be repeated",
     )
+    _add_authorizer(parser)
     _add_limits(parser)
     _add_beliefs(parser)
     return parser
+
+
+def _add_authorizer(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("Lambda authorizer, which Chalice cannot declare").add_argument
+    add("--authorizer", metavar="FUNCTION", help="the function of the app that guards $connect")
+    add(
+        "--identity-source",
+        action="append",
+        default=[],
+        metavar="EXPRESSION",
+        help="route.request.querystring.NAME or route.request.header.NAME: answer 401 without "
+        "invoking the authorizer when it is missing or empty; may be repeated",
+    )
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
@@ -152,12 +180,16 @@ def _add_beliefs(parser: argparse.ArgumentParser) -> None:
         "--lost-code", default=beliefs.lost_code, help="$disconnect code of a lost client", type=int
     )
     for name, when in (
-        ("connect-error-status", "raises"),
-        ("connect-timeout-status", "takes too long"),
-        ("connect-throttled-status", "is throttled"),
+        ("connect-error-status", "$connect raises"),
+        ("connect-timeout-status", "$connect takes too long"),
+        ("connect-throttled-status", "$connect is throttled"),
+        ("authorizer-error-status", "the authorizer raises, or its answer cannot be used"),
+        ("authorizer-timeout-status", "the authorizer takes too long"),
+        ("authorizer-throttled-status", "the authorizer is throttled"),
     ):
         default = getattr(beliefs, name.replace("-", "_"))
-        add(f"--{name}", default=default, help=f"handshake status when $connect {when}", **status)
+        add(f"--{name}", default=default, help=f"handshake status when {when}", **status)
+    add("--principal-optional", action="store_true", help="authorizers may omit principalId")
     add("--ping-resets-idle", action="store_true", help="a WebSocket ping counts as activity")
     add("--allow-unsigned", action="store_true", help="@connections answers unsigned requests")
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import uvloop
 
 from localgateway import callbacks, environment, projects, sources
+from localgateway.authorizers import Authorizer
 from localgateway.engine import ACCESS_KEY, REGION, SECRET_KEY, Engine, MotoEngine, RemoteEngine
 from localgateway.events import Api
 from localgateway.gateway import Gateway
@@ -43,6 +44,7 @@ class Options:
     template: Path | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     partial_batch_failures: Collection[str] = ()
+    authorizer: Authorizer | None = None
     limits: Limits = field(default_factory=Limits)
     beliefs: Beliefs = field(default_factory=Beliefs)
 
@@ -69,13 +71,17 @@ def run(options: Options) -> int:
             parameters = {"Stage": config.chalice_stage, **options.parameters}
             name = f"{config.app_name}-{config.chalice_stage}"
             create_stack(engine, options.template, parameters, stack_name=name, region=api.region)
-        gateway = Gateway(api, limits=options.limits, beliefs=options.beliefs)
+        gateway = Gateway(
+            api, authorizer=options.authorizer, limits=options.limits, beliefs=options.beliefs
+        )
         stack.enter_context(callbacks.intercepted(gateway))
         # Before the app is imported, which may keep what it finds as os.environ.
         environ = environment.FunctionEnviron(os.environ)
         stack.enter_context(environment.replaced(environ, {}))
         os.chdir(directory)
         project = projects.load(directory, config)
+        if options.authorizer is not None:
+            options.authorizer.verify(project.functions)
         gateway.deploy(set(project.app.websocket_handlers))
         stack.enter_context(callbacks.attached(project.app, gateway))
         runtime = Runtime(project.functions, region=api.region, scope=environ.scoped)
@@ -92,7 +98,8 @@ def run(options: Options) -> int:
 
         def ready() -> None:
             events.start()
-            _announce(api, engine, project.stage, events, time.monotonic() - started)
+            addresses = _addresses(api, engine, options.authorizer)
+            _announce(addresses, project.stage, events, time.monotonic() - started)
 
         server = Server(gateway, runtime, RestGateway(project, runtime), ready=ready)
         _raise_file_limit()
@@ -179,18 +186,27 @@ def _api(host: str, listener: socket.socket, stage: str) -> Api:
     return Api(domain_name=f"{reachable}:{port}", stage=stage, region=region)
 
 
-def _announce(
-    api: Api, engine: Engine, stage: str, events: sources.Sources, elapsed: float
-) -> None:
+def _announce(addresses: list[str], stage: str, events: sources.Sources, elapsed: float) -> None:
     lines = [
         f"Ready in {elapsed:.1f} s, stage {stage}. Ctrl-C stops everything.",
-        f"  http       http://{api.domain_name}/",
-        f"  websocket  ws://{api.domain_name}/{api.stage}",
-        f"  engine     {engine.url if engine.url != _NOWHERE else 'none'}",
+        *addresses,
         *(f"  not emulated: {trigger}" for trigger in events.unsupported),
     ]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
+
+
+def _addresses(api: Api, engine: Engine, authorizer: Authorizer | None) -> list[str]:
+    lines = [
+        f"  http       http://{api.domain_name}/",
+        f"  websocket  ws://{api.domain_name}/{api.stage}",
+        f"  engine     {engine.url if engine.url != _NOWHERE else 'none'}",
+    ]
+    if authorizer is not None:
+        lines.append(
+            f"  authorizer {', '.join((authorizer.function, *authorizer.identity_sources))}"
+        )
+    return lines
 
 
 def _raise_file_limit() -> None:

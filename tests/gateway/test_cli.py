@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Close
 from websockets.sync.client import ClientConnection, connect
 
 from localgateway import cli, emulator
+from localgateway.authorizers import Authorizer
 from localgateway.engine import RemoteEngine
 from localgateway.errors import EngineError
 from tests.gateway.servers import (
@@ -148,6 +149,18 @@ def test_an_app_that_cannot_be_served(
         (["--engine", "mota"], "'mota' is not the URL of an engine"),
         (["--host", "203.0.113.7", "--port", "8000"], "cannot listen on 203.0.113.7:8000: "),
         (["--reload"], "--reload needs a --port of its own choice"),
+        (
+            ["--authorizer", "authorise"],
+            "no function 'authorise' as authorizer: there are api_handler, authorize, job, ",
+        ),
+        (
+            ["--identity-source", "route.request.header.X"],
+            "--identity-source needs an --authorizer",
+        ),
+        (
+            ["--authorizer", "authorize", "--identity-source", "stageVariables.x"],
+            "identity source 'stageVariables.x': only route.request.querystring.NAME",
+        ),
         (["--template", "missing.yaml"], "missing.yaml: No such file or directory"),
         (
             ["--template", f"{MEMORY}/.chalice/config.json"],
@@ -185,6 +198,7 @@ def test_an_option_that_names_what_is_not_there(
         (["--expired-code", "x"], "argument --expired-code: 'x' is not a close code"),
         (["--connect-error-status", "200"], "'200' is not an HTTP status from 400 to 599"),
         (["--connect-timeout-status", "x"], "'x' is not an HTTP status from 400 to 599"),
+        (["--authorizer-error-status", "200"], "'200' is not an HTTP status from 400 to 599"),
         (["--relo"], "unrecognized arguments: --relo"),
         (["nonsense"], "unrecognized arguments: nonsense"),
     ],
@@ -216,7 +230,10 @@ def test_options_reach_what_they_configure(monkeypatch: pytest.MonkeyPatch) -> N
             *("--connect-rate", "4", "--throttle-rate", "5", "--throttle-burst", "6"),
             *("--expired-code", "3001", "--lost-code", "7", "--connect-error-status", "500"),
             *("--connect-timeout-status", "503", "--connect-throttled-status", "420"),
-            *("--ping-resets-idle", "--template", "t.yaml"),
+            *("--ping-resets-idle", "--template", "t.yaml", "--principal-optional"),
+            *("--authorizer", "guard", "--identity-source", "route.request.querystring.a"),
+            *("--identity-source", "route.request.header.b", "--authorizer-error-status", "501"),
+            *("--authorizer-timeout-status", "504", "--authorizer-throttled-status", "429"),
         ]
     )
 
@@ -233,6 +250,11 @@ def test_options_reach_what_they_configure(monkeypatch: pytest.MonkeyPatch) -> N
     assert (beliefs.expired_code, beliefs.lost_code) == (3001, 7)
     assert (beliefs.connect_error_status, beliefs.connect_timeout_status) == (500, 503)
     assert beliefs.connect_throttled_status == 420
+    assert (beliefs.authorizer_error_status, beliefs.authorizer_timeout_status) == (501, 504)
+    assert beliefs.authorizer_throttled_status == 429
+    assert beliefs.principal_optional
+    sources = ("route.request.querystring.a", "route.request.header.b")
+    assert options.authorizer == Authorizer("guard", identity_sources=sources)
     assert beliefs.ping_resets_idle
     assert beliefs.unsigned_callbacks
 
@@ -299,6 +321,38 @@ def test_what_is_ready_is_announced() -> None:
         r"  engine     none\n",
         output,
     )
+
+
+TICKET = "route.request.querystring.ticket"
+GUARDED = [*FAST, "--authorizer", "authorize", "--identity-source", TICKET]
+
+
+def test_an_authorizer_is_announced_and_has_lines_like_any_function(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def scenario(port: int) -> None:
+        for query in ("", "?ticket=banned", "?ticket=odd"):
+            with pytest.raises(InvalidStatus):
+                connect(f"ws://127.0.0.1:{port}/api{query}", proxy=None)
+        with connect(f"ws://127.0.0.1:{port}/api?ticket=s3cret", proxy=None) as client:
+            identify(client)
+
+    _, output = command(GUARDED, scenario)
+
+    assert f"\n  authorizer authorize, {TICKET}\n" in output
+    lines = [line.split(maxsplit=1)[1] for line in capsys.readouterr().err.splitlines()]
+    lines = [re.sub(r"\s+", " ", re.sub(r"[\w-]{15}=", "ID", line)) for line in lines]
+    assert [re.sub(r"[\d.]+ ms", "N ms", line) for line in lines] == [
+        f"authorize not asked: there is no {TICKET}",
+        "authorize ID CONNECT ok, N ms",
+        "authorize denied",
+        "authorize ID CONNECT ok, N ms",
+        "authorize answered what API Gateway cannot use: policyDocument is not an object",
+        "authorize ID CONNECT ok, N ms",
+        "websocket_connect ID CONNECT 200, N ms",
+        "websocket_message ID MESSAGE 3 B 200, N ms",
+        "websocket_disconnect ID DISCONNECT 1000 200, N ms",
+    ]
 
 
 # -- the end -------------------------------------------------------------------------------------

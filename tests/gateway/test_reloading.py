@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from localgateway import cli, reloading
@@ -118,6 +118,33 @@ def test_a_change_is_served_on_the_same_port_and_a_mistake_waits_for_the_next(
 
     assert code == 0
     assert version(port) is None
+
+
+def test_an_authorizer_is_asked_after_a_change_too(copied: Path) -> None:
+    port = free_port()
+    seen: list[str] = []
+
+    def level() -> str:
+        with connect(f"ws://127.0.0.1:{port}/api?ticket=t", proxy=None) as client:
+            client.send("/who")
+            return str(json.loads(client.recv(PATIENCE))["level"])
+
+    def scenario() -> None:
+        eventually(lambda: version(port) == "one")
+        seen.append(level())
+        edit(copied, '"level": 7', '"level": 8')
+        edit(copied, '"one"', '"two"')
+        eventually(lambda: version(port) == "two")
+        seen.append(level())
+        with pytest.raises(InvalidStatus):
+            connect(f"ws://127.0.0.1:{port}/api", proxy=None)
+
+    arguments = ["--app", str(copied), "--port", str(port), "--engine", "none", "--quiet"]
+    sources = ["--identity-source", "route.request.querystring.ticket"]
+    code = reload([*arguments, "--authorizer", "authorize", *sources], scenario)
+
+    assert code == 0
+    assert seen == ["7", "8"]
 
 
 def test_the_engine_and_its_data_stay(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
