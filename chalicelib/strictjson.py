@@ -15,20 +15,20 @@ _FRAME = "the frame"
 _LONGEST_NAME = 32
 
 
-def loads(text: str) -> tuple[Any, ChatError | None]:
+def loads(text: str, *, whole: str = _FRAME) -> tuple[Any, ChatError | None]:
     """Read `text` as far as possible: its value, and the first thing that is wrong with it.
 
     The value is there beside the error so that an answer can name the request it belongs to; a
-    key that is repeated is left out of it. Never raises.
+    key that is repeated is left out of it. `whole` is what the error calls the text. Never raises.
     """
-    reader = _Reader()
+    reader = _Reader(whole)
     try:
         value = reader.decoder.decode(text)
         reader.check_unicode(text, value)
     except RecursionError:
-        return None, BadRequest(field=_FRAME, problem="is nested too deeply")
+        return None, BadRequest(field=whole, problem="is nested too deeply")
     except ValueError:
-        return None, BadRequest(field=_FRAME, problem="is not JSON")
+        return None, BadRequest(field=whole, problem="is not JSON")
     return value, reader.problems[0] if reader.problems else None
 
 
@@ -42,7 +42,8 @@ def is_unicode(text: str) -> bool:
 
 
 class _Reader:
-    def __init__(self) -> None:
+    def __init__(self, whole: str) -> None:
+        self._whole = whole
         self.problems: list[ChatError] = []
         self.decoder = json.JSONDecoder(
             object_pairs_hook=self._object,
@@ -55,7 +56,7 @@ class _Reader:
         """Look for lone surrogates, which come in escaped, or raw from Lambda's own JSON."""
         if is_unicode(text) and "\\ud" not in text.lower():
             return
-        fields = value.items() if isinstance(value, dict) else [(_FRAME, value)]
+        fields = value.items() if isinstance(value, dict) else [(self._whole, value)]
         for name, content in fields:
             if not is_unicode(name) or not is_unicode(
                 json.dumps(content, ensure_ascii=False, default=str)
@@ -74,7 +75,7 @@ class _Reader:
     def _float(self, text: str) -> float:
         number = float(text)
         if not math.isfinite(number):
-            self._add(_FRAME, "holds a number that is out of range")
+            self._add(self._whole, "holds a number that is out of range")
         return number
 
     def _int(self, text: str) -> float:
@@ -82,7 +83,7 @@ class _Reader:
         return int(text) if len(text) <= len(str(-(2**63))) else self._float(text)
 
     def _constant(self, _: str) -> None:
-        self._add(_FRAME, "is not JSON: NaN and Infinity are not numbers")
+        self._add(self._whole, "is not JSON: NaN and Infinity are not numbers")
 
     def _add(self, field: str, problem: str) -> None:
         self.problems.append(BadRequest(field=field, problem=problem))
