@@ -52,7 +52,7 @@ def read_pages(folder: Path) -> dict[str, Page]:
 def configuration(settings: Settings, host: str | None) -> dict[str, Any]:
     """Return what the page needs to know; `host` is the Host header of its request."""
     return {
-        "websocket_url": settings.websocket_url or _local_url(settings.management_endpoint, host),
+        "websocket_url": websocket_url(settings, host),
         "guests": settings.identity.guests,
         "lobby": settings.lobby,
         "limits": {
@@ -61,6 +61,16 @@ def configuration(settings: Settings, host: str | None) -> dict[str, Any]:
             "presence": settings.presence_list_limit,
         },
     }
+
+
+def websocket_url(settings: Settings, host: str | None) -> str | None:
+    """Return where to connect to, None if that is not known.
+
+    Args:
+        settings: WEBSOCKET_URL is the answer; without it, an emulator is where it is posted to.
+        host: The Host header of the request.
+    """
+    return settings.websocket_url or _local_url(settings.management_endpoint, host)
 
 
 def _local_url(endpoint: str | None, host: str | None) -> str | None:
