@@ -1,6 +1,6 @@
 """Who somebody is, as tokens, tickets and the authorizer carry it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chalicelib.models import UserName
 
@@ -21,3 +21,53 @@ class Identity:
     guest: bool = False
     version: int = 0
     key_digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalIdentity:
+    """A person for whom another issuer vouches; its token is good until `expires_at`."""
+
+    user: UserName
+    issuer: str
+    subject: str
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """A token or ticket as its holder gets it; whoever has the text is its holder."""
+
+    text: str = field(repr=False)
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """What a good token says; both times are epoch seconds.
+
+    Attributes:
+        identity: Whose it is.
+        expires_at: Until when it is good.
+        logged_in_at: When its holder last proved who they are by more than a token.
+    """
+
+    identity: Identity
+    expires_at: int
+    logged_in_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """What a good ticket says; times are epoch seconds.
+
+    Attributes:
+        identity: Whose it is.
+        id: At random, so that its use can be noted and the second one refused.
+        expires_at: Until when it can be used.
+        session_expires_at: Until when the connection may act that it opens.
+    """
+
+    identity: Identity
+    id: str
+    expires_at: int
+    session_expires_at: int
