@@ -1,0 +1,119 @@
+"""Fakes for passwords and keys, and the entrance over a database in memory."""
+
+import json
+from typing import Any
+
+from chalicelib.backoff import Backoff
+from chalicelib.bootstrap import build_entrance, build_tokens
+from chalicelib.database import Database
+from chalicelib.entrance import Entrance
+from chalicelib.errors import Unauthorized
+from chalicelib.forms import HttpRequest
+from chalicelib.identities import ExternalIdentity, Identity
+from chalicelib.limiter import Limiter
+from chalicelib.models import UserName
+from chalicelib.passwords import BrokenHashError
+from chalicelib.settings import Settings
+from tests.stores.memory import MemoryClient
+from tests.unit.fakes import ACCOUNTS_TABLE, CONNECTIONS_TABLE, ENVIRON, Clock, Faulty
+
+PASSWORD = "correct horse battery"
+ISSUER = "https://issuer.example"
+
+
+class FakeHasher:
+    """Hashes in no time, and counts what it was asked to do."""
+
+    def __init__(self, version: str = "v1") -> None:
+        self.version = version
+        self.decoy = f"{version}!no password at all"
+        self.hashed: list[str] = []
+        self.checked: list[str] = []
+
+    def hash(self, password: str) -> str:
+        self.hashed.append(password)
+        return f"{self.version}!{len(self.hashed)}!{password}"
+
+    def matches(self, stored: str, password: str) -> bool:
+        self.checked.append(stored)
+        if "!" not in stored:
+            raise BrokenHashError
+        return stored.endswith(f"!{password}")
+
+    def is_outdated(self, stored: str) -> bool:
+        return not stored.startswith(self.version)
+
+
+class FakeIssuer:
+    """Vouches for the tokens that it knows."""
+
+    def __init__(self) -> None:
+        self.people: dict[str, ExternalIdentity] = {}
+
+    def __call__(self, token: str) -> ExternalIdentity:
+        if token not in self.people:
+            raise Unauthorized(reason="the token is not valid")
+        return self.people[token]
+
+
+class People:
+    """The entrance, whoever comes to it, and what it does elsewhere."""
+
+    def __init__(self, clock: Clock, *, external: FakeIssuer | None = None, **environ: str) -> None:
+        self.clock = clock
+        self.dynamodb = Faulty(MemoryClient())
+        self.hasher = FakeHasher()
+        self.issuer = external
+        self.ended: list[UserName] = []
+        self.guests: list[UserName | None] = []
+        self.failure: Exception | None = None
+        self.settings = Settings.from_environ({**ENVIRON, "STAGE": "test", **environ})
+        self.tokens = build_tokens(self.settings, clock=clock)
+        self.entrance = self.rebuilt()
+
+    def rebuilt(self) -> Entrance:
+        """Return the entrance as another function sees it, which remembers nothing."""
+        return build_entrance(
+            self.settings,
+            tokens=self.tokens,
+            dynamodb=self.dynamodb,
+            hasher=self.hasher,
+            external=self.issuer,
+            new_guest=self._new_guest,
+            end_sessions=self._end_sessions,
+            clock=self.clock,
+            sleep=self.clock.sleep,
+            random=lambda: 0.5,
+        )
+
+    @property
+    def limiter(self) -> Limiter:
+        backoff = Backoff(clock=self.clock, sleep=self.clock.sleep, random=lambda: 0.5)
+        database = Database(self.dynamodb, backoff)
+        return Limiter(database, table=CONNECTIONS_TABLE, clock=self.clock)
+
+    def register(self, user: str = "ada", password: str = PASSWORD, **request: Any) -> str:
+        """Register somebody and return their token."""
+        answer = self.entrance.register(said(username=user, password=password, **request))
+        return str(answer["token"])
+
+    def account(self, user: str = "ada") -> dict[str, Any]:
+        """Return what is stored of somebody."""
+        key = {"username": {"S": user}}
+        item = self.dynamodb.client.get_item(TableName=ACCOUNTS_TABLE, Key=key)["Item"]
+        return {name: next(iter(value.values())) for name, value in item.items()}
+
+    def _new_guest(self, wanted: UserName | None) -> Identity:
+        self.guests.append(wanted)
+        return Identity(user=wanted or UserName("guest-2345"), guest=True, key_digest="d" * 64)
+
+    def _end_sessions(self, user: UserName) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.ended.append(user)
+
+
+def said(*, token: str | None = None, address: str = "192.0.2.1", **fields: Any) -> HttpRequest:
+    """Return a request with these fields in its body."""
+    authorization = None if token is None else f"Bearer {token}"
+    return HttpRequest(body=json.dumps(fields), authorization=authorization, address=address)
