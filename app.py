@@ -6,17 +6,24 @@ those of the deployed functions, which Chalice cannot change later.
 
 import functools
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from chalice import Chalice, NotFoundError, Response
-from chalice.app import WebsocketEvent
+from chalice.app import Request, WebsocketEvent
 
 from chalicelib import __version__
-from chalicelib.bootstrap import build
+from chalicelib.bootstrap import build, build_entrance, build_tokens
 from chalicelib.chat import ChatService
+from chalicelib.entrance import Entrance
+from chalicelib.errors import ChatError
+from chalicelib.forms import HttpRequest
 from chalicelib.pages import HEADERS, INDEX, Page, configuration, read_pages
+from chalicelib.perimeter import Perimeter
+from chalicelib.replies import Reply, refusal, reply
 from chalicelib.settings import Settings
+from chalicelib.tokens import Tokens
 
 app = Chalice(app_name="dynamowave")
 app.experimental_feature_flags.update(["WEBSOCKETS"])
@@ -33,6 +40,24 @@ def settings() -> Settings:
 def service() -> ChatService:
     """Return the chat, which keeps its connections to AWS between invocations."""
     return build(settings())
+
+
+@functools.cache
+def tokens() -> Tokens:
+    """Return what makes and checks tokens, the same for all: a laptop's key lives only in here."""
+    return build_tokens(settings())
+
+
+@functools.cache
+def entrance() -> Entrance:
+    """Return what the routes of accounts do."""
+    return build_entrance(settings(), tokens=tokens())
+
+
+@functools.cache
+def perimeter() -> Perimeter:
+    """Return what tells where requests come from."""
+    return Perimeter(settings().identity)
 
 
 @functools.cache
@@ -63,6 +88,16 @@ def websocket_disconnect(event: WebsocketEvent) -> None:
 def publish(event: Any, _: Any) -> dict[str, Any]:
     """Publish to a room, by direct invocation."""
     return service().publish(event)
+
+
+@app.middleware("http")
+def guard(request: Request, get_response: Callable[[Request], Response]) -> Response:
+    """Turn away what has come past CloudFront, where there is one."""
+    try:
+        perimeter().admit(request.headers)
+    except ChatError as error:
+        return _response(refusal(error))
+    return get_response(request)
 
 
 @app.route("/", methods=["GET"])
@@ -102,3 +137,71 @@ def config() -> Response:
 def health() -> dict[str, str]:
     """Tell that the functions run, and which version."""
     return {"status": "ok", "version": __version__, "stage": settings().stage}
+
+
+# Bodies are read strictly whatever their type is said to be; no type at all is expected.
+@app.route("/register", methods=["POST"], content_types=[])
+def register() -> Response:
+    """Make an account."""
+    return _enter(Entrance.register)
+
+
+@app.route("/login", methods=["POST"], content_types=[])
+def login() -> Response:
+    """Trade a password for a token."""
+    return _enter(Entrance.login)
+
+
+@app.route("/guest", methods=["POST"], content_types=[])
+def guest() -> Response:
+    """Give a guest a name and a token."""
+    return _enter(Entrance.guest)
+
+
+@app.route("/ticket", methods=["POST"], content_types=[])
+def ticket() -> Response:
+    """Trade a token for a ticket to connect with."""
+    return _enter(Entrance.ticket)
+
+
+@app.route("/token", methods=["POST"], content_types=[])
+def token() -> Response:
+    """Trade a token for a newer one."""
+    return _enter(Entrance.renew)
+
+
+@app.route("/logout", methods=["POST"], content_types=[])
+def logout() -> Response:
+    """Log out everywhere."""
+    return _enter(Entrance.logout)
+
+
+@app.route("/password", methods=["POST"], content_types=[])
+def password() -> Response:
+    """Change a password."""
+    return _enter(Entrance.change_password)
+
+
+def _enter(use_case: Callable[[Entrance, HttpRequest], dict[str, Any]]) -> Response:
+    return _response(reply(lambda: use_case(entrance(), _request())))
+
+
+def _request() -> HttpRequest:
+    request = app.current_request
+    if request is None:
+        return HttpRequest()
+    event = request.to_original_event()
+    # raw_body encodes text, and fails at the halves of characters that Lambda hands on.
+    body = request.raw_body if event.get("isBase64Encoded") else event.get("body")
+    return HttpRequest(
+        body=body,
+        authorization=request.headers.get("authorization"),
+        address=perimeter().address(
+            request.headers, request.context.get("identity", {}).get("sourceIp", "")
+        ),
+        host=request.headers.get("host"),
+    )
+
+
+def _response(answer: Reply) -> Response:
+    return Response(dict(answer.body), headers=dict(answer.headers), status_code=answer.status)

@@ -12,12 +12,12 @@ MODULES = {path.stem: path for path in (ROOT / "chalicelib").glob("*.py")}
 # Each module may import those on the lines above its own.
 LAYERS = [
     {"__init__", "models", "errors", "backoff", "times"},
-    {"drafts", "identities", "rates", "strictjson", "positions", "variables"},
+    {"drafts", "identities", "names", "rates", "strictjson", "positions", "variables"},
     {"settings"},
-    {"commands", "events"},
-    {"protocol", "database", "gateway", "guests", "origins", "pages"},
-    {"entries", "records", "exchanges", "limiter"},
-    {"changes", "connections", "memberships", "crt"},
+    {"commands", "events", "forms", "keys", "passwords", "perimeter", "replies"},
+    {"protocol", "database", "gateway", "guests", "origins", "pages", "tokens"},
+    {"accounts", "entries", "records", "exchanges", "limiter"},
+    {"authentication", "changes", "connections", "logins", "memberships", "crt"},
     {"appends"},
     {"messages"},
     {"reader", "directory", "courier"},
@@ -25,7 +25,7 @@ LAYERS = [
     {"broadcaster"},
     {"publisher"},
     {"actions"},
-    {"chat"},
+    {"chat", "entrance"},
     {"bootstrap"},
 ]
 
@@ -72,9 +72,11 @@ def test_a_module_imports_only_from_the_layers_below(module: str) -> None:
     [
         ("chalice", set()),
         ("boto3", {"bootstrap"}),
-        ("botocore", {"bootstrap", "database"}),
+        ("botocore", {"bootstrap", "database", "keys"}),
+        ("argon2", {"passwords"}),
         ("awscrt", {"crt", "exchanges"}),
-        ("msgspec", {"commands", "events", "protocol"}),
+        ("jwt", {"tokens"}),
+        ("msgspec", {"commands", "events", "forms", "protocol", "tokens"}),
         ("os", set()),
         ("localgateway", set()),
         ("tests", set()),
