@@ -6,6 +6,7 @@ those of the deployed functions, which Chalice cannot change later.
 
 import functools
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,13 @@ from chalice import Chalice, NotFoundError, Response
 from chalice.app import Request, WebsocketEvent
 
 from chalicelib import __version__
-from chalicelib.bootstrap import build, build_entrance, build_tokens
-from chalicelib.chat import ChatService
+from chalicelib.bootstrap import Application
 from chalicelib.entrance import Entrance
 from chalicelib.errors import ChatError
 from chalicelib.forms import HttpRequest
 from chalicelib.pages import HEADERS, INDEX, Page, configuration, read_pages
-from chalicelib.perimeter import Perimeter
 from chalicelib.replies import Reply, refusal, reply
 from chalicelib.settings import Settings
-from chalicelib.tokens import Tokens
 
 app = Chalice(app_name="dynamowave")
 app.experimental_feature_flags.update(["WEBSOCKETS"])
@@ -36,28 +34,19 @@ def settings() -> Settings:
     return Settings.from_environ(os.environ)
 
 
-@functools.cache
-def service() -> ChatService:
-    """Return the chat, which keeps its connections to AWS between invocations."""
-    return build(settings())
+# Two requests at the same time, on a laptop, must not make two: each would have a key of its own.
+_lock = threading.Lock()
 
 
 @functools.cache
-def tokens() -> Tokens:
-    """Return what makes and checks tokens, the same for all: a laptop's key lives only in here."""
-    return build_tokens(settings())
+def _application() -> Application:
+    return Application(settings())
 
 
-@functools.cache
-def entrance() -> Entrance:
-    """Return what the routes of accounts do."""
-    return build_entrance(settings(), tokens=tokens())
-
-
-@functools.cache
-def perimeter() -> Perimeter:
-    """Return what tells where requests come from."""
-    return Perimeter(settings().identity)
+def application() -> Application:
+    """Return what does the work, which keeps its connections to AWS between invocations."""
+    with _lock:
+        return _application()
 
 
 @functools.cache
@@ -69,32 +58,38 @@ def pages() -> dict[str, Page]:
 @app.on_ws_connect()
 def websocket_connect(event: WebsocketEvent) -> dict[str, int]:
     """Let a client in, or not."""
-    return service().connect(event.to_dict())
+    return application().chat.connect(event.to_dict())
 
 
 @app.on_ws_message()
 def websocket_message(event: WebsocketEvent) -> None:
     """Do what a frame asks for."""
-    service().receive(event.to_dict())
+    application().chat.receive(event.to_dict())
 
 
 @app.on_ws_disconnect()
 def websocket_disconnect(event: WebsocketEvent) -> None:
     """Forget a client."""
-    service().disconnect(event.to_dict())
+    application().chat.disconnect(event.to_dict())
+
+
+@app.lambda_function(name="authorize")
+def authorize(event: Any, _: Any) -> dict[str, Any]:
+    """Decide whether $connect runs, where this is wired to it as a Lambda authorizer."""
+    return application().chat.authorize(event)
 
 
 @app.lambda_function(name="publish")
 def publish(event: Any, _: Any) -> dict[str, Any]:
     """Publish to a room, by direct invocation."""
-    return service().publish(event)
+    return application().chat.publish(event)
 
 
 @app.middleware("http")
 def guard(request: Request, get_response: Callable[[Request], Response]) -> Response:
     """Turn away what has come past CloudFront, where there is one."""
     try:
-        perimeter().admit(request.headers)
+        application().perimeter.admit(request.headers)
     except ChatError as error:
         return _response(refusal(error))
     return get_response(request)
@@ -183,7 +178,7 @@ def password() -> Response:
 
 
 def _enter(use_case: Callable[[Entrance, HttpRequest], dict[str, Any]]) -> Response:
-    return _response(reply(lambda: use_case(entrance(), _request())))
+    return _response(reply(lambda: use_case(application().entrance, _request())))
 
 
 def _request() -> HttpRequest:
@@ -196,7 +191,7 @@ def _request() -> HttpRequest:
     return HttpRequest(
         body=body,
         authorization=request.headers.get("authorization"),
-        address=perimeter().address(
+        address=application().perimeter.address(
             request.headers, request.context.get("identity", {}).get("sourceIp", "")
         ),
         host=request.headers.get("host"),

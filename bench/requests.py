@@ -14,7 +14,7 @@ import boto3
 from moto import mock_aws
 
 from bench.metering import Meter
-from chalicelib.bootstrap import build
+from chalicelib.bootstrap import Application
 from chalicelib.chat import ChatService
 from chalicelib.drafts import Message
 from chalicelib.entries import entry_item
@@ -84,14 +84,14 @@ class Stage:
 
     def restart(self) -> None:
         """Go on with a function that has handled nothing yet."""
-        self._service: ChatService = build(
+        self._service: ChatService = Application(
             _SETTINGS,
             gateway=self._gateway,
             dynamodb=self._meter,
             clock=lambda: _NOW,
             sleep=lambda _: None,
             random=lambda: 0.5,
-        )
+        ).chat
 
     def connect(self, name: str) -> None:
         """Connect somebody."""

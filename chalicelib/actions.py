@@ -10,8 +10,9 @@ from chalicelib.connections import ConnectionRepository
 from chalicelib.directory import Directory
 from chalicelib.drafts import Appended, Content, Deletion, Edit, Message, Reaction
 from chalicelib.errors import BadRequest, Forbidden
-from chalicelib.events import Event, given
+from chalicelib.events import Event, given, marked
 from chalicelib.gateway import Post
+from chalicelib.identities import Claims
 from chalicelib.messages import MessageLog
 from chalicelib.models import RoomName, Session, direct_room, direct_users, personal_room
 from chalicelib.presence import Presence
@@ -35,6 +36,7 @@ class Actions:
         broadcaster: Broadcaster,
         presence: Presence,
         directory: Directory,
+        authenticate: Callable[[str], Claims],
         clock: Callable[[], float],
     ) -> None:
         self._settings = settings
@@ -45,6 +47,7 @@ class Actions:
         self._broadcaster = broadcaster
         self._presence = presence
         self._directory = directory
+        self._authenticate = authenticate
         self._clock = clock
         self._use_cases: dict[type[Command], Callable[[Session, Any], Event | None]] = {
             commands.Hello: self._hello,
@@ -60,6 +63,7 @@ class Actions:
             commands.Presence: self._who,
             commands.Read: self._read,
             commands.Rooms: self._rooms,
+            commands.Refresh: self._refresh,
         }
 
     def perform(self, session: Session, command: Command) -> Event | None:
@@ -80,8 +84,10 @@ class Actions:
             id=given(command.id),
             connection_id=session.connection_id,
             user=session.user,
+            guest=marked(session.guest),
             rooms=session.public_rooms,
             server_time=iso(now),
+            expires_at=iso(session.session_expires_at),
             heartbeat_ms=self._settings.heartbeat_ms,
             reconnect_after_ms=max(0, self._settings.reconnect_after_ms - age_ms),
         )
@@ -97,13 +103,20 @@ class Actions:
             room = direct_room(session.user, command.to)
         if not room:
             raise BadRequest(field="room", problem="is missing, and there is no lobby")
-        message = Message(room=room, user=session.user, text=command.message, cid=command.cid)
+        message = Message(
+            room=room,
+            user=session.user,
+            guest=session.guest,
+            text=command.message,
+            cid=command.cid,
+        )
         return self._add(session, command, message)
 
     def _edit(self, session: Session, command: commands.EditMessage) -> Event | None:
         edit = Edit(
             room=command.room,
             user=session.user,
+            guest=session.guest,
             target=command.target,
             text=command.message,
             cid=command.cid,
@@ -112,7 +125,11 @@ class Actions:
 
     def _delete(self, session: Session, command: commands.DeleteMessage) -> Event | None:
         deletion = Deletion(
-            room=command.room, user=session.user, target=command.target, cid=command.cid
+            room=command.room,
+            user=session.user,
+            guest=session.guest,
+            target=command.target,
+            cid=command.cid,
         )
         return self._add(session, command, deletion)
 
@@ -120,6 +137,7 @@ class Actions:
         reaction = Reaction(
             room=command.room,
             user=session.user,
+            guest=session.guest,
             target=command.target,
             emoji=command.emoji,
             removed=command.remove,
@@ -191,13 +209,16 @@ class Actions:
             action=command.action,
             room=command.room,
             users=list(roster.users),
+            guests=list(roster.guests),
             count=roster.count,
         )
 
     def _read(self, session: Session, command: commands.Read) -> Event | None:
         seq, moved = self._directory.read(session, command.room, command.seq)
         if moved:
-            marker = events.ReadPush(room=command.room, user=session.user, seq=seq)
+            marker = events.ReadPush(
+                room=command.room, user=session.user, guest=marked(session.guest), seq=seq
+            )
             devices = personal_room(session.user)
             self._broadcaster.broadcast(devices, encode(marker), skip=session.connection_id)
         if command.id is None:
@@ -207,6 +228,18 @@ class Actions:
     def _rooms(self, session: Session, command: commands.Rooms) -> Event:
         rooms, more = self._directory.rooms(session, command.after)
         return events.RoomsAck(id=given(command.id), action=command.action, rooms=rooms, more=more)
+
+    def _refresh(self, session: Session, command: commands.Refresh) -> Event | None:
+        claims = self._authenticate(command.token)
+        identity = claims.identity
+        if (identity.user, identity.guest) != (session.user, session.guest):
+            raise Forbidden("the token is somebody else's")
+        extended = self._connections.extend(session, claims.expires_at)
+        if command.id is None:
+            return None
+        return events.RefreshAck(
+            id=command.id, action=command.action, expires_at=iso(extended.session_expires_at)
+        )
 
 
 def _rooms_of(command: Command) -> Iterable[RoomName]:

@@ -4,6 +4,7 @@ import random as randomness
 import secrets
 import time
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from boto3.session import Session
@@ -11,19 +12,21 @@ from botocore.config import Config
 
 from chalicelib.accounts import AccountRepository
 from chalicelib.actions import Actions
+from chalicelib.arrivals import Arrivals
 from chalicelib.authentication import Authenticator, ExternalVerifier
 from chalicelib.backoff import Backoff
 from chalicelib.broadcaster import Broadcaster
 from chalicelib.chat import ChatService
+from chalicelib.claims import Claims
 from chalicelib.connections import ConnectionRepository
 from chalicelib.courier import Courier
 from chalicelib.crt import CrtGateway
 from chalicelib.database import Database
 from chalicelib.directory import Directory
+from chalicelib.doorkeeper import Doorkeeper
 from chalicelib.entrance import Entrance
-from chalicelib.errors import NotFound
+from chalicelib.evictions import Evictions
 from chalicelib.gateway import ConnectionsGateway
-from chalicelib.identities import Identity
 from chalicelib.keys import Keyring, RandomKeys, SecretKeys
 from chalicelib.limiter import Limiter
 from chalicelib.logins import Logins
@@ -31,6 +34,7 @@ from chalicelib.memberships import MembershipRepository
 from chalicelib.messages import MessageLog
 from chalicelib.models import UserName
 from chalicelib.passwords import Argon2Hasher, Hasher, Passwords
+from chalicelib.perimeter import Perimeter
 from chalicelib.presence import Presence
 from chalicelib.publisher import Publisher
 from chalicelib.settings import Settings
@@ -53,155 +57,230 @@ _SECRETS = Config(
 _ID_BYTES = 16
 
 
-def build(
-    settings: Settings,
-    *,
-    gateway: ConnectionsGateway | None = None,
-    dynamodb: Any = None,
-    clock: Callable[[], float] = time.time,
-    sleep: Callable[[float], object] = time.sleep,
-    random: Callable[[], float] = randomness.random,
-) -> ChatService:
-    """Wire the chat; what is not given is the real thing. Makes no call to AWS."""
-    gateway = gateway or CrtGateway(
-        region=settings.region,
-        concurrency=settings.post_concurrency,
-        timeout=settings.post_timeout,
-    )
-    database = _database(settings, dynamodb, Backoff(clock=clock, sleep=sleep, random=random))
-    connections = ConnectionRepository(
-        database,
-        table=settings.connections_table,
-        clock=clock,
-        max_subscriptions=settings.max_subscriptions,
-    )
-    log = MessageLog(
-        database,
-        table=settings.messages_table,
-        clock=clock,
-        idempotency_ttl=settings.idempotency_ttl,
-        retention=settings.retention,
-        max_reactions=settings.max_reactions,
-    )
-    memberships = MembershipRepository(
-        database,
-        table=settings.memberships_table,
-        clock=clock,
-        guest_ttl=settings.guest_membership_ttl,
-    )
-    courier = Courier(connections, gateway)
-    presence = Presence(
-        connections,
-        courier,
-        gateway,
-        clock=clock,
-        limit=settings.presence_list_limit,
-        lease=settings.lease,
-    )
-    broadcaster = Broadcaster(connections, courier, presence)
-    publisher = Publisher(log, memberships, broadcaster, max_length=settings.max_message_length)
-    actions = Actions(
-        settings=settings,
-        connections=connections,
-        log=log,
-        publisher=publisher,
-        broadcaster=broadcaster,
-        presence=presence,
-        directory=Directory(memberships, log),
-        clock=clock,
-    )
-    return ChatService(
-        settings=settings,
-        connections=connections,
-        actions=actions,
-        presence=presence,
-        publisher=publisher,
-        gateway=gateway,
-        clock=clock,
-        random=random,
-    )
+class Application:
+    """All that the entry points need, each part made when it is first asked for.
 
+    What is not given is the real thing. Makes no call to AWS by itself.
+    """
 
-def no_guests(_: UserName | None) -> Identity:
-    """Stand in for what claims the names of guests, which is yet to be wired."""
-    raise NotFound("guests are not let in here")
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        gateway: ConnectionsGateway | None = None,
+        dynamodb: Any = None,
+        keys: Keyring | None = None,
+        hasher: Hasher | None = None,
+        external: ExternalVerifier | None = None,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], object] = time.sleep,
+        random: Callable[[], float] = randomness.random,
+    ) -> None:
+        self._settings = settings
+        self._given_gateway = gateway
+        self._dynamodb = dynamodb
+        self._keys = keys or self._own_keys()
+        self._hasher = hasher
+        self._external = external
+        self._clock = clock
+        self._random = random
+        self._backoff = Backoff(clock=clock, sleep=sleep, random=random)
 
-
-def nothing_to_end(_: UserName) -> None:
-    """Stand in for what ends the connections of a person, which is yet to be wired."""
-
-
-def build_tokens(
-    settings: Settings,
-    *,
-    secretsmanager: Any = None,
-    clock: Callable[[], float] = time.time,
-) -> Tokens:
-    """Wire what makes and checks tokens. Without TOKEN_SECRET_ARN, one for the whole process."""
-    secret = settings.identity.token_secret
-    keys: Keyring = RandomKeys(secrets.token_bytes)
-    if secret is not None:
-        client = secretsmanager or _client("secretsmanager", settings, _SECRETS)
-        keys = SecretKeys(client, secret, clock)
-    return Tokens(
-        keys, clock, settings.identity, settings.stage, lambda: secrets.token_urlsafe(_ID_BYTES)
-    )
-
-
-def build_entrance(
-    settings: Settings,
-    *,
-    tokens: Tokens,
-    dynamodb: Any = None,
-    hasher: Hasher | None = None,
-    external: ExternalVerifier | None = None,
-    new_guest: Callable[[UserName | None], Identity] = no_guests,
-    end_sessions: Callable[[UserName], None] = nothing_to_end,
-    clock: Callable[[], float] = time.time,
-    sleep: Callable[[float], object] = time.sleep,
-    random: Callable[[], float] = randomness.random,
-) -> Entrance:
-    """Wire the HTTP routes; what is not given is the real thing. Makes no call to AWS."""
-    database = _database(settings, dynamodb, Backoff(clock=clock, sleep=sleep, random=random))
-    memberships = MembershipRepository(
-        database,
-        table=settings.memberships_table,
-        clock=clock,
-        guest_ttl=settings.guest_membership_ttl,
-    )
-    accounts = AccountRepository(
-        database,
-        table=settings.accounts_table,
-        connections_table=settings.connections_table,
-        clock=clock,
-        has_memberships=lambda user: bool(memberships.of(user, after=None, limit=1)[0]),
-        admins=settings.identity.admins,
-    )
-    passwords = Passwords(
-        hasher
-        or Argon2Hasher(
-            memory=settings.identity.password_memory, passes=settings.identity.password_passes
+    @cached_property
+    def chat(self) -> ChatService:
+        """What API Gateway's WebSocket events and back ends ask for."""
+        doorkeeper = Doorkeeper(
+            self.perimeter,
+            verify_ticket=self._tokens.verify_ticket,
+            guests=self._settings.identity.guests,
         )
-    )
-    limiter = Limiter(database, table=settings.connections_table, clock=clock)
-    return Entrance(
-        settings=settings,
-        accounts=accounts,
-        tokens=tokens,
-        passwords=passwords,
-        logins=Logins(accounts, passwords, limiter, settings.fairness),
-        authenticator=Authenticator(settings.identity, tokens, accounts, external, clock),
-        limiter=limiter,
-        clock=clock,
-        new_guest=new_guest,
-        end_sessions=end_sessions,
-    )
+        return ChatService(
+            settings=self._settings,
+            doorkeeper=doorkeeper,
+            arrivals=self._arrivals,
+            connections=self._connections,
+            actions=self._actions,
+            presence=self._presence,
+            publisher=self._publisher,
+            gateway=self._gateway,
+            clock=self._clock,
+        )
+
+    @cached_property
+    def entrance(self) -> Entrance:
+        """What HTTP requests of accounts ask for."""
+        passwords = self._passwords
+        return Entrance(
+            settings=self._settings,
+            accounts=self._accounts,
+            tokens=self._tokens,
+            passwords=passwords,
+            logins=Logins(self._accounts, passwords, self._limiter, self._settings.fairness),
+            authenticator=self._authenticator,
+            limiter=self._limiter,
+            clock=self._clock,
+            new_guest=self._arrivals.reserve,
+            end_sessions=Evictions(
+                self._connections, self._claims, self._courier, self._presence
+            ).evict,
+        )
+
+    @cached_property
+    def perimeter(self) -> Perimeter:
+        """What tells where requests come from."""
+        return Perimeter(self._settings.identity)
+
+    @cached_property
+    def _actions(self) -> Actions:
+        return Actions(
+            settings=self._settings,
+            connections=self._connections,
+            log=self._log,
+            publisher=self._publisher,
+            broadcaster=self._broadcaster,
+            presence=self._presence,
+            directory=Directory(self._memberships, self._log),
+            authenticate=self._authenticator.authenticate,
+            clock=self._clock,
+        )
+
+    @cached_property
+    def _arrivals(self) -> Arrivals:
+        return Arrivals(
+            settings=self._settings,
+            connections=self._connections,
+            claims=self._claims,
+            accounts=self._accounts,
+            memberships=self._memberships,
+            presence=self._presence,
+            clock=self._clock,
+            random=self._random,
+            new_id=_new_id,
+        )
+
+    @cached_property
+    def _publisher(self) -> Publisher:
+        return Publisher(
+            self._log,
+            self._memberships,
+            self._broadcaster,
+            max_length=self._settings.max_message_length,
+        )
+
+    @cached_property
+    def _broadcaster(self) -> Broadcaster:
+        return Broadcaster(self._connections, self._courier, self._presence)
+
+    @cached_property
+    def _presence(self) -> Presence:
+        return Presence(
+            self._connections,
+            self._courier,
+            self._gateway,
+            clock=self._clock,
+            limit=self._settings.presence_list_limit,
+            lease=self._settings.lease,
+        )
+
+    @cached_property
+    def _courier(self) -> Courier:
+        return Courier(self._connections, self._gateway)
+
+    @cached_property
+    def _gateway(self) -> ConnectionsGateway:
+        return self._given_gateway or CrtGateway(
+            region=self._settings.region,
+            concurrency=self._settings.post_concurrency,
+            timeout=self._settings.post_timeout,
+        )
+
+    @cached_property
+    def _authenticator(self) -> Authenticator:
+        return Authenticator(
+            self._settings.identity, self._tokens, self._accounts, self._external, self._clock
+        )
+
+    @cached_property
+    def _tokens(self) -> Tokens:
+        identity, stage = self._settings.identity, self._settings.stage
+        return Tokens(self._keys, self._clock, identity, stage, _new_id)
+
+    @cached_property
+    def _passwords(self) -> Passwords:
+        identity = self._settings.identity
+        return Passwords(
+            self._hasher
+            or Argon2Hasher(memory=identity.password_memory, passes=identity.password_passes)
+        )
+
+    @cached_property
+    def _accounts(self) -> AccountRepository:
+        return AccountRepository(
+            self._database,
+            table=self._settings.accounts_table,
+            connections_table=self._settings.connections_table,
+            clock=self._clock,
+            has_memberships=self._has_memberships,
+            admins=self._settings.identity.admins,
+        )
+
+    @cached_property
+    def _connections(self) -> ConnectionRepository:
+        return ConnectionRepository(
+            self._database,
+            table=self._settings.connections_table,
+            clock=self._clock,
+            max_subscriptions=self._settings.max_subscriptions,
+            frames=self._settings.fairness.frames,
+        )
+
+    @cached_property
+    def _claims(self) -> Claims:
+        return Claims(self._database, table=self._settings.connections_table, clock=self._clock)
+
+    @cached_property
+    def _limiter(self) -> Limiter:
+        return Limiter(self._database, table=self._settings.connections_table, clock=self._clock)
+
+    @cached_property
+    def _memberships(self) -> MembershipRepository:
+        return MembershipRepository(
+            self._database,
+            table=self._settings.memberships_table,
+            clock=self._clock,
+            guest_ttl=self._settings.guest_membership_ttl,
+        )
+
+    @cached_property
+    def _log(self) -> MessageLog:
+        return MessageLog(
+            self._database,
+            table=self._settings.messages_table,
+            clock=self._clock,
+            idempotency_ttl=self._settings.idempotency_ttl,
+            retention=self._settings.retention,
+            max_reactions=self._settings.max_reactions,
+        )
+
+    @cached_property
+    def _database(self) -> Database:
+        client = self._dynamodb or self._client("dynamodb", _DYNAMODB)
+        return Database(client, self._backoff)
+
+    def _has_memberships(self, user: UserName) -> bool:
+        return bool(self._memberships.of(user, after=None, limit=1)[0])
+
+    def _own_keys(self) -> Keyring:
+        """Return the keys of the stage; a laptop's are made at random, and end with the process."""
+        secret = self._settings.identity.token_secret
+        if secret is None:
+            return RandomKeys(secrets.token_bytes)
+        return SecretKeys(self._client("secretsmanager", _SECRETS), secret, self._clock)
+
+    def _client(self, service: str, config: Config) -> Any:
+        # A session of its own: boto3's default one must not be used by several threads at a time.
+        return Session().client(service, region_name=self._settings.region, config=config)
 
 
-def _database(settings: Settings, dynamodb: Any, backoff: Backoff) -> Database:
-    return Database(dynamodb or _client("dynamodb", settings, _DYNAMODB), backoff)
-
-
-def _client(service: str, settings: Settings, config: Config) -> Any:
-    # A session of its own: boto3's default one must not be used by several threads at a time.
-    return Session().client(service, region_name=settings.region, config=config)
+def _new_id() -> str:
+    return secrets.token_urlsafe(_ID_BYTES)

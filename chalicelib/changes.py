@@ -63,7 +63,7 @@ def refusal(change: Change, target: Item | None, kept: Kept) -> Appended:
     """
     if not target or not is_message(target) or not kept.has(target):
         raise NotFound(f"{change.target} is no message of {change.room}")
-    if not isinstance(change, Reaction) and target["user"]["S"] != change.user:
+    if not isinstance(change, Reaction) and not _is_author(change, target):
         raise Forbidden(f"message {change.target} of {change.room} is somebody else's")
     if isinstance(change, Edit | Reaction):
         _check_state(change, target)
@@ -73,6 +73,11 @@ def refusal(change: Change, target: Item | None, kept: Kept) -> Appended:
         target.get("changed_at", target["at"])["S"],
         duplicate=True,
     )
+
+
+def _is_author(change: Change, target: Item) -> bool:
+    # An account of the same name is somebody else.
+    return bool(target["user"]["S"] == change.user) and ("guest" in target) == change.guest
 
 
 def _check_state(change: Edit | Reaction, target: Item) -> None:
@@ -91,18 +96,19 @@ def _check_state(change: Edit | Reaction, target: Item) -> None:
 def _effect(change: Change, max_reactions: int) -> _Effect:
     if isinstance(change, Reaction):
         return _unreact(change) if change.removed else _react(change, max_reactions)
-    names, values = {"#user": "user"}, {":user": string(change.user)}
+    author = f"#user = :user AND attribute_{'exists' if change.guest else 'not_exists'}(#guest)"
+    names, values = {"#user": "user", "#guest": "guest"}, {":user": string(change.user)}
     if isinstance(change, Edit):
         return _Effect(
             sets=["message = :text", "edited = :at"],
-            condition="#user = :user AND message <> :text",
+            condition=f"{author} AND message <> :text",
             names=names,
             values=values | {":text": string(change.text)},
         )
     return _Effect(
         sets=["deleted = :true"],
         removes=["message"],
-        condition="#user = :user",
+        condition=author,
         names=names,
         values=values | {":true": {"BOOL": True}},
     )

@@ -6,13 +6,13 @@ from functools import partial
 from typing import Any, TypeVar
 
 from chalicelib.actions import Actions
-from chalicelib.commands import Command
-from chalicelib.connections import ConnectionRepository, NameTakenError
-from chalicelib.errors import ChatError, Internal, Unauthorized, Unavailable
+from chalicelib.arrivals import Arrivals
+from chalicelib.commands import Command, Refresh
+from chalicelib.connections import ConnectionRepository
+from chalicelib.doorkeeper import Doorkeeper
+from chalicelib.errors import ChatError, Internal, Unauthorized
 from chalicelib.events import Event, Failure
 from chalicelib.gateway import ConnectionsGateway, Outcome, Post
-from chalicelib.guests import candidates, requested_key, requested_name
-from chalicelib.models import RoomName, Session, UserName, personal_room
 from chalicelib.origins import Origin
 from chalicelib.presence import Presence
 from chalicelib.protocol import decode, encode
@@ -24,37 +24,44 @@ _T = TypeVar("_T")
 
 
 class ChatService:
-    """What API Gateway and back ends trigger, one method each; none of them ever raises."""
+    """What API Gateway and back ends trigger, one method each; none but authorize ever raises."""
 
     def __init__(
         self,
         *,
         settings: Settings,
+        doorkeeper: Doorkeeper,
+        arrivals: Arrivals,
         connections: ConnectionRepository,
         actions: Actions,
         presence: Presence,
         publisher: Publisher,
         gateway: ConnectionsGateway,
         clock: Callable[[], float],
-        random: Callable[[], float],
     ) -> None:
         self._settings = settings
+        self._doorkeeper = doorkeeper
+        self._arrivals = arrivals
         self._connections = connections
         self._actions = actions
         self._presence = presence
         self._publisher = publisher
         self._gateway = gateway
         self._clock = clock
-        self._random = random
 
     def connect(self, event: Mapping[str, Any]) -> dict[str, int]:
         """Register a connection; the status decides whether API Gateway lets it in.
 
-        200; 400 for a name that is none, 401 where guests are not let in, 503 while the database
-        is unavailable, 500 for anything else.
+        200; 400 for a name that is none; 401 without a good ticket, where guests are not let in;
+        403 for a page from elsewhere; 409 for a guest's name that has passed to another; 429 for
+        one connection too many; 503 while the database is unavailable; 500 for anything else.
         """
         outcome = _attempt(partial(self._register, event))
         return {"statusCode": outcome.status if isinstance(outcome, ChatError) else 200}
+
+    def authorize(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer as the authorizer of $connect. See Doorkeeper.authorize."""
+        return self._doorkeeper.authorize(event)
 
     def receive(self, event: Mapping[str, Any]) -> None:
         """Do what a frame asks for, and post the answer to where it came from."""
@@ -76,36 +83,9 @@ class ChatService:
         return {"error": {name: getattr(outcome, name) for name in described}}
 
     def _register(self, event: Mapping[str, Any]) -> None:
-        if not self._settings.identity.guests:
-            raise Unauthorized(reason="guests are not let in here")
         origin = Origin.of(event, self._settings)
-        query = event.get("queryStringParameters") or {}
-        wanted, key = requested_name(query.get("name")), requested_key(query.get("key"))
-        for name in candidates(wanted, self._random):
-            session = self._guest_session(origin, name)
-            try:
-                self._connections.add(session, key=key)
-            except NameTakenError:
-                continue
-            return self._presence.joined(session, session.public_rooms)
-        raise Unavailable(service="the choice of a free name")
-
-    def _guest_session(self, origin: Origin, name: UserName) -> Session:
-        now = self._clock()
-        expires_at = int(now) + self._settings.connection_ttl
-        rooms = {personal_room(name)}
-        if self._settings.lobby:
-            rooms.add(RoomName(self._settings.lobby))
-        return Session(
-            connection_id=origin.connection_id,
-            user=name,
-            endpoint=origin.endpoint,
-            connected_at=now,
-            expires_at=expires_at,
-            session_expires_at=expires_at,
-            rooms=frozenset(rooms),
-            guest=True,
-        )
+        session = self._arrivals.register(origin, self._doorkeeper.admission(event))
+        self._presence.joined(session, session.public_rooms)
 
     def _remove(self, event: Mapping[str, Any]) -> None:
         origin = Origin.of(event, self._settings)
@@ -123,17 +103,20 @@ class ChatService:
             logger.warning("an answer to %s was lost: %s", origin.connection_id, outcome.value)
 
     def _answer(self, origin: Origin, body: object) -> Event | None:
-        command = _attempt(partial(decode, body))
-        if isinstance(command, ChatError):
-            return Failure.of(command)
+        command = _attempt(partial(decode, body, limit=self._settings.max_frame_bytes))
+        # A frame that cannot be read counts like any other.
         answer = _attempt(partial(self._perform, origin, command))
         if isinstance(answer, ChatError):
             answer.regarding(id=command.id, action=command.action)
             return Failure.of(answer)
         return answer
 
-    def _perform(self, origin: Origin, command: Command) -> Event | None:
+    def _perform(self, origin: Origin, command: Command | ChatError) -> Event | None:
         session = self._connections.touch(origin.connection_id)
+        if isinstance(command, ChatError):
+            raise command
+        if session.is_over(self._clock()) and not isinstance(command, Refresh):
+            raise Unauthorized(reason="the session is over: refresh it, or connect again")
         return self._actions.perform(session, command)
 
 

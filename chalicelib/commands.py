@@ -23,6 +23,7 @@ from chalicelib.models import (
 MAX_MESSAGE_BYTES = 32_000
 HISTORY_LIMIT = 100
 MAX_EMOJI_LENGTH = 16
+MAX_TOKEN_LENGTH = 16_384
 
 _USER = USER_PATTERN.removeprefix("^").removesuffix(r"\Z")
 # A room that clients may name: a public one, or the direct messages of two people.
@@ -42,6 +43,7 @@ RULES = {
     "seq": _SEQ_RULE,
     "before": _SEQ_RULE,
     "limit": f"must be an integer from 1 to {HISTORY_LIMIT}",
+    "token": f"must be a string of 1 to {MAX_TOKEN_LENGTH} characters",
     "rooms": "must be an object of at most 10 entries: the name of a room and the last seq seen, "
     "an integer from 0 to 2**53",
 }
@@ -188,6 +190,12 @@ class Rooms(Command, tag="rooms", frozen=True, kw_only=True):
     after: _Room | None = None
 
 
+class Refresh(Command, tag="refresh", frozen=True, kw_only=True):
+    """Here is a newer token: let me go on."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=MAX_TOKEN_LENGTH)]
+
+
 class Publication(Struct, frozen=True, kw_only=True):
     """What a back end publishes to a room by invoking the function."""
 
@@ -217,6 +225,7 @@ COMMANDS: dict[str, type[Command]] = {
         Presence,
         Read,
         Rooms,
+        Refresh,
     )
 }
 

@@ -1,8 +1,10 @@
 """The registry of connections: who is connected, and to which rooms each is subscribed."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
+from chalicelib.claims import Claims, Demand, meet
 from chalicelib.database import (
     ConditionError,
     Database,
@@ -14,10 +16,19 @@ from chalicelib.database import (
     strings,
 )
 from chalicelib.errors import TooManySubscriptions, Unauthorized
-from chalicelib.models import ConnectionId, Departure, Member, RoomName, Session
+from chalicelib.limiter import Cell
+from chalicelib.models import (
+    ConnectionId,
+    Departure,
+    Member,
+    RoomName,
+    Session,
+    UserName,
+    personal_room,
+)
+from chalicelib.rates import UNLIMITED, Rate
 from chalicelib.records import (
     Key,
-    claim_key,
     connection_item,
     connection_key,
     item_key,
@@ -33,10 +44,6 @@ from chalicelib.records import (
 HANDSHAKE_SECONDS = 30
 
 
-class NameTakenError(Exception):
-    """Another live guest has the name."""
-
-
 class ConnectionRepository:
     """The connections table (see infra/data.yaml).
 
@@ -44,8 +51,7 @@ class ConnectionRepository:
 
     - `conn#<id>`, `conn`: a connection, with the set of its rooms.
     - `room#<room>`, `<id>`: a subscription; fan-out reads the partition.
-    - `user#<name>`, `guest`: a guest's claim to a name. With a key it belongs to whoever knows the
-      key, for as long as a connection may last; without, to one connection.
+    - what Claims and Limiter keep.
 
     A subscription is only ever written together with its connection, in a transaction that fails
     when the connection is not there: none appears after the connection was removed. All reads are
@@ -60,52 +66,108 @@ class ConnectionRepository:
         table: str,
         clock: Callable[[], float],
         max_subscriptions: int,
+        frames: Rate = UNLIMITED,
     ) -> None:
         self._database = database
         self._table = table
         self._clock = clock
         self._max_subscriptions = max_subscriptions
+        self._frames = frames
+        self._claims = Claims(database, table=table, clock=clock)
 
-    def add(self, session: Session, *, key: str | None = None) -> None:
+    def add(
+        self, session: Session, *, key: str | None = None, demands: Iterable[Demand] = ()
+    ) -> None:
         """Register a connection and subscribe it to the rooms of `session`, all or nothing.
 
         Args:
             session: The connection.
             key: The digest by which a guest is known again: the same one on each of their
                 connections.
+            demands: What must hold besides.
 
         Raises:
             NameTakenError: it is a guest's, and another guest has the name.
+            Exception: the refusal of a demand that is not met.
         """
         writes = [put_write(self._table, connection_item(session))]
         writes += [
             put_write(self._table, subscription_item(session, room, session.connected_at))
             for room in sorted(session.rooms)
         ]
+        wanted = list(demands)
         if session.guest:
-            writes.append(self._claim(session, key))
-        try:
-            self._database.transact_until_done(writes)
-        except ConditionError as error:
-            raise NameTakenError(session.user) from error
+            wanted.append(
+                self._claims.name(
+                    session.user,
+                    session.expires_at,
+                    connection_id=session.connection_id,
+                    key=key,
+                )
+            )
+        meet(self._database, wanted, writes)
 
     def touch(self, connection_id: ConnectionId) -> Session:
-        """Return the session of a connection, and note that it was heard of.
+        """Return the session of a connection; note that it was heard of, and count its frame.
 
         Raises:
             Unauthorized: there is none, or it has expired.
+            RateLimited: it sends more than it may.
+        """
+        cell = Cell(
+            database=self._database,
+            table=self._table,
+            key=item_key(connection_key(connection_id)),
+            rate=self._frames,
+            what="frames",
+            also="seen_at = :now",
+            condition="attribute_exists(pk) AND expires_at > :now",
+            values={":now": self._now()},
+        )
+        try:
+            return session_of(cell.take(self._clock()))
+        except ConditionError as error:
+            raise Unauthorized from error
+
+    def extend(self, session: Session, until: int) -> Session:
+        """Let a session last until a time (epoch seconds), if it would end before.
+
+        Its subscriptions follow one by one; again from the start finishes what was interrupted.
+
+        Raises:
+            Unauthorized: the connection has been removed meanwhile, or has expired.
         """
         try:
             item = self._database.update(
                 self._table,
-                item_key(connection_key(connection_id)),
-                UpdateExpression="SET seen_at = :now",
-                ConditionExpression="attribute_exists(pk) AND expires_at > :now",
-                ExpressionAttributeValues={":now": self._now()},
+                item_key(connection_key(session.connection_id)),
+                UpdateExpression="SET session_expires_at = :until",
+                ConditionExpression="attribute_exists(pk) AND expires_at > :now "
+                "AND session_expires_at <= :until",
+                ExpressionAttributeValues={":until": number(until), ":now": self._now()},
             )
         except ConditionError as error:
-            raise Unauthorized from error
+            return self._session(session.connection_id, error)
+        extended = session_of(item)
+        for room in sorted(extended.rooms):
+            self._extend_subscription(extended, room)
+        return extended
+
+    def _session(self, connection_id: ConnectionId, cause: Exception) -> Session:
+        item = self._database.get(self._table, item_key(connection_key(connection_id)))
+        if item is None or not self._alive(item):
+            raise Unauthorized from cause
         return session_of(item)
+
+    def _extend_subscription(self, session: Session, room: RoomName) -> None:
+        with suppress(ConditionError):  # it has been ended meanwhile
+            self._database.update(
+                self._table,
+                item_key(subscription_key(room, session.connection_id)),
+                UpdateExpression="SET pushed_until = :until",
+                ConditionExpression="attribute_exists(pk)",
+                ExpressionAttributeValues={":until": number(session.pushed_until)},
+            )
 
     def subscribe(self, session: Session, room: RoomName) -> None:
         """Subscribe to a room; once more does no harm.
@@ -142,11 +204,16 @@ class ConnectionRepository:
             self._database.transact_until_done([update, delete])
         except ConditionError as error:
             raise Unauthorized from error
-        return [Departure(room, session.user)]
+        return [Departure(room, session.user, session.guest)]
 
     def members(self, room: RoomName) -> Iterator[Member]:
-        """Yield every live subscription of a room, reading page by page (about 8,000 each)."""
+        """Yield every subscription of a room that is pushed to, page by page (about 8,000 each)."""
         return map(member_of, self._database.query(self._table, **self._subscriptions(room)))
+
+    def devices(self, user: UserName) -> list[Member]:
+        """Return all connections of a person, those whose session can only be extended too."""
+        rows = self._subscriptions(personal_room(user), until="expires_at")
+        return list(map(member_of, self._database.query(self._table, **rows)))
 
     def first_members(self, room: RoomName, *, limit: int) -> tuple[list[Member], bool]:
         """Return the live ones among the first `limit` subscriptions, and whether there are more.
@@ -180,11 +247,11 @@ class ConnectionRepository:
         item = self._database.get(self._table, key)
         if item is None:
             return []
-        self._release_names([session_of(item)])
+        self._claims.release([session_of(item)])
         # Before its subscriptions: those are then known to be nobody's if this is interrupted.
         newest = self._database.delete(self._table, key) or item
         departures = _departures([session_of(item), session_of(newest)])
-        self._delete(subscription_key(room, connection_id) for room, _ in departures)
+        self._delete(subscription_key(room, connection_id) for room, *_ in departures)
         return departures
 
     def prune(self, gone: Iterable[tuple[RoomName, Member]]) -> list[Departure]:
@@ -203,14 +270,14 @@ class ConnectionRepository:
         left = [
             (room, member) for room, member in subscriptions if member.connection_id not in young
         ]
-        self._release_names(dead)
+        self._claims.release(dead)
         # The connections last: they are what the rest is found by if this is interrupted.
         self._delete(
             [subscription_key(room, member.connection_id) for room, member in left]
             + [key for session in dead for key in subscription_keys(session)]
             + [connection_key(session.connection_id) for session in dead]
         )
-        found = [Departure(room, member.user) for room, member in left]
+        found = [Departure(room, member.user, member.guest) for room, member in left]
         return list(dict.fromkeys(found + _departures(dead)))
 
     def _registered(self, members: Iterable[Member]) -> Iterator[Item]:
@@ -227,50 +294,12 @@ class ConnectionRepository:
         unique = dict.fromkeys(keys)  # BatchWriteItem refuses repetitions
         self._database.delete_all(self._table, [item_key(key) for key in unique])
 
-    def _release_names(self, sessions: Iterable[Session]) -> None:
-        for session in sessions:
-            if session.guest:
-                self._release_name(session)
-
-    def _release_name(self, session: Session) -> None:
-        # The claim may have expired and be another's by now. One with a key stays: its holder may
-        # have other connections, and comes back after a loss before the loss is noticed.
-        try:
-            self._database.delete(
-                self._table,
-                item_key(claim_key(session.user)),
-                ConditionExpression="connection_id = :id AND attribute_not_exists(key_digest)",
-                ExpressionAttributeValues={":id": string(session.connection_id)},
-            )
-        except ConditionError:
-            return
-
-    def _claim(self, session: Session, key: str | None) -> dict[str, Any]:
-        item = {
-            **item_key(claim_key(session.user)),
-            "connection_id": string(session.connection_id),
-            "expires_at": number(session.expires_at),
-        }
-        # The connection's own claim is there when an answer was lost and this is a second try.
-        condition = "attribute_not_exists(pk) OR expires_at <= :now OR connection_id = :id"
-        values = {":now": self._now(), ":id": string(session.connection_id)}
-        if key is not None:
-            item["key_digest"] = string(key)
-            condition += " OR key_digest = :key"
-            values[":key"] = string(key)
-        return put_write(
-            self._table,
-            item,
-            ConditionExpression=condition,
-            ExpressionAttributeValues=values,
-        )
-
-    def _subscriptions(self, room: RoomName) -> dict[str, Any]:
+    def _subscriptions(self, room: RoomName, *, until: str = "pushed_until") -> dict[str, Any]:
         return {
             "KeyConditionExpression": "pk = :pk",
-            "FilterExpression": "expires_at > :now",
-            "ProjectionExpression": "sk, #user, endpoint, joined_at",
-            "ExpressionAttributeNames": {"#user": "user"},
+            "FilterExpression": f"{until} > :now",
+            "ProjectionExpression": "sk, #user, #guest, endpoint, joined_at",
+            "ExpressionAttributeNames": {"#user": "user", "#guest": "guest"},
             "ExpressionAttributeValues": {":pk": string(f"room#{room}"), ":now": self._now()},
         }
 
@@ -307,6 +336,8 @@ class ConnectionRepository:
 
 def _departures(sessions: Iterable[Session]) -> list[Departure]:
     found = [
-        Departure(room, session.user) for session in sessions for room in sorted(session.rooms)
+        Departure(room, session.user, session.guest)
+        for session in sessions
+        for room in sorted(session.rooms)
     ]
     return list(dict.fromkeys(found))

@@ -13,6 +13,7 @@ class Draft:
 
     room: RoomName
     user: UserName
+    guest: bool = False
     cid: str | None = None
 
 

@@ -47,7 +47,7 @@ class Entrance:
         limiter: Limiter,
         clock: Callable[[], float],
         new_guest: Callable[[UserName | None], Identity],
-        end_sessions: Callable[[UserName], None],
+        end_sessions: Callable[[Identity], None],
     ) -> None:
         self._settings = settings
         self._accounts = accounts
@@ -129,9 +129,9 @@ class Entrance:
         self._knock(request)
         identity = self._authenticator.bearer(request.authorization).identity
         if identity.guest:
-            self._end_sessions(identity.user)
+            self._end_sessions(identity)
         else:
-            self._close(identity.user, lambda: self._accounts.raise_version(identity.user))
+            self._close(identity, lambda: self._accounts.raise_version(identity.user))
         return {}
 
     def change_password(self, request: HttpRequest) -> Answer:
@@ -143,13 +143,14 @@ class Entrance:
             Conflict: it has been changed at the same time.
         """
         self._knock(request)
-        user = self._authenticator.bearer(request.authorization).identity.user
+        identity = self._authenticator.bearer(request.authorization).identity
+        user = identity.user
         form = read(request.body, PasswordChange)
         self._passwords.check(form.new_password, user, field="new_password")
         old_hash = self._verified(user, form.password, request.address)
         new_hash = self._passwords.hash(form.new_password)
         account = self._close(
-            user, lambda: self._accounts.change_password(user, old_hash, new_hash)
+            identity, lambda: self._accounts.change_password(user, old_hash, new_hash)
         )
         return self._welcome(account.identity)
 
@@ -187,13 +188,13 @@ class Entrance:
             raise Forbidden("password is wrong") from error
         return account.password_hash
 
-    def _close(self, user: UserName, revoke: Callable[[], _T]) -> _T:
+    def _close(self, identity: Identity, revoke: Callable[[], _T]) -> _T:
         """End the connections, then what lets new ones in, then those that came in between.
 
         When the first part fails, the token is still good to try again with: the other way round,
         a connection could stay that nobody has the right to end any more.
         """
-        self._end_sessions(user)
+        self._end_sessions(identity)
         revoked = revoke()
-        self._end_sessions(user)
+        self._end_sessions(identity)
         return revoked

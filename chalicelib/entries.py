@@ -58,6 +58,8 @@ def entry_item(content: Content, seq: int, at: str, messages: int) -> Item:
         "at": string(at),
         "messages": number(messages),
     }
+    if content.guest:
+        item["guest"] = {"BOOL": True}
     if content.cid is not None:
         item["cid"] = string(content.cid)
     if isinstance(content, Message):
@@ -103,6 +105,7 @@ def _content(item: Item, texts: Mapping[int, str]) -> Content:
     made: dict[str, Any] = {
         "room": RoomName(item["room"]["S"]),
         "user": UserName(item["user"]["S"]),
+        "guest": "guest" in item,
         "cid": item["cid"]["S"] if "cid" in item else None,
     }
     if is_message(item):

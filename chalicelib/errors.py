@@ -9,7 +9,8 @@
     ├── Forbidden         forbidden        somebody else's
     ├── NotFound          not_found        no such thing
     ├── Conflict          conflict         the state does not allow it
-    │   └── TooManySubscriptions
+    │   ├── TooManySubscriptions
+    │   └── TooManyConnections
     ├── RateLimited       rate_limited     retryable: too often; says how long to wait
     ├── TooLarge          too_large        more bytes than a frame carries
     ├── Unavailable       unavailable      retryable: the database, for the moment
@@ -105,6 +106,16 @@ class TooManySubscriptions(Conflict):
 
     def __init__(self, *, limit: int) -> None:
         super().__init__(f"a connection may be subscribed to at most {limit} rooms")
+        self.limit = limit
+
+
+class TooManyConnections(Conflict):
+    """The person is connected as often as they may be."""
+
+    status = 429
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(f"a person may have at most {limit} connections")
         self.limit = limit
 
 

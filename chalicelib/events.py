@@ -14,18 +14,26 @@ _T = TypeVar("_T")
 
 
 class Event(Struct, tag_field="type", frozen=True, kw_only=True):
-    """A frame to a client; a field that is UNSET is left out."""
+    """A frame to a client; a field that is UNSET is left out.
+
+    `guest` is true beside a `user` without an account, and left out beside others.
+    """
 
 
 class Welcome(Event, tag="welcome", frozen=True, kw_only=True):
-    """The answer to hello; `rooms` are the subscribed rooms without the personal one."""
+    """The answer to hello; `rooms` are the subscribed rooms without the personal one.
+
+    Until `expires_at` the user may do something; `refresh` moves it.
+    """
 
     id: FrameId | UnsetType = UNSET
     connection_id: ConnectionId
     user: UserName
+    guest: bool | UnsetType = UNSET
     rooms: list[RoomName]
     protocol: int = VERSION
     server_time: str
+    expires_at: str
     heartbeat_ms: int
     reconnect_after_ms: int
 
@@ -43,6 +51,7 @@ class LogEvent(Event, frozen=True, kw_only=True):
     room: RoomName
     seq: int
     user: UserName
+    guest: bool | UnsetType = UNSET
     at: str
     cid: str | UnsetType = UNSET
 
@@ -89,6 +98,7 @@ class TypingPush(Event, tag="typing", frozen=True, kw_only=True):
 
     room: RoomName
     user: UserName
+    guest: bool | UnsetType = UNSET
 
 
 class PresencePush(Event, tag="presence", frozen=True, kw_only=True):
@@ -96,6 +106,7 @@ class PresencePush(Event, tag="presence", frozen=True, kw_only=True):
 
     room: RoomName
     user: UserName
+    guest: bool | UnsetType = UNSET
     status: Literal["joined", "left"]
     at: str
 
@@ -105,7 +116,15 @@ class ReadPush(Event, tag="read", frozen=True, kw_only=True):
 
     room: RoomName
     user: UserName
+    guest: bool | UnsetType = UNSET
     seq: int
+
+
+class ReconnectPush(Event, tag="reconnect", frozen=True, kw_only=True):
+    """This connection is of no more use: after so many milliseconds, connect again."""
+
+    after_ms: int
+    reason: str
 
 
 class Ack(Event, tag="ack", frozen=True, kw_only=True):
@@ -127,6 +146,12 @@ class AppendedAck(RoomAck, tag="ack", frozen=True, kw_only=True):
     seq: int
     at: str
     duplicate: bool
+
+
+class RefreshAck(Ack, tag="ack", frozen=True, kw_only=True):
+    """Until when the user may do something on this connection."""
+
+    expires_at: str
 
 
 class SubscribedAck(RoomAck, tag="ack", frozen=True, kw_only=True):
@@ -155,9 +180,13 @@ class ReadAck(RoomAck, tag="ack", frozen=True, kw_only=True):
 
 
 class PresenceAck(RoomAck, tag="ack", frozen=True, kw_only=True):
-    """The people in a room: how many, and who they are unless that is a long list."""
+    """The people in a room: how many, and who they are unless that is a long list.
+
+    `guests` are those of the users who have no account.
+    """
 
     users: list[UserName]
+    guests: list[UserName]
     count: int
 
 
@@ -206,6 +235,11 @@ def given(value: _T | None) -> _T | UnsetType:
     return UNSET if value is None else value
 
 
+def marked(guest: bool) -> bool | UnsetType:  # noqa: FBT001 - there is nothing else
+    """Return the mark of a guest, which others do not have."""
+    return guest or UNSET
+
+
 def log_event(entry: Entry) -> AnyLogEvent:
     """Return an entry as clients see it."""
     content = entry.content
@@ -213,6 +247,7 @@ def log_event(entry: Entry) -> AnyLogEvent:
         "room": content.room,
         "seq": entry.seq,
         "user": content.user,
+        "guest": marked(content.guest),
         "at": entry.at,
         "cid": given(content.cid),
     }

@@ -90,6 +90,15 @@ class Session:
     guest: bool = False
 
     @property
+    def pushed_until(self) -> int:
+        """When pushes end, unless the session is extended."""
+        return min(self.expires_at, self.session_expires_at)
+
+    def is_over(self, now: float) -> bool:
+        """Tell whether its user may do nothing any more but extend it."""
+        return self.session_expires_at <= now
+
+    @property
     def public_rooms(self) -> list[RoomName]:
         """The subscribed rooms that clients know of, sorted."""
         return sorted(self.rooms - {personal_room(self.user)})
@@ -103,6 +112,7 @@ class Member:
     user: UserName
     endpoint: str
     joined_at: float
+    guest: bool = False
 
 
 class Departure(NamedTuple):
@@ -110,6 +120,7 @@ class Departure(NamedTuple):
 
     room: RoomName
     user: UserName
+    guest: bool = False
 
 
 @dataclass(frozen=True, slots=True)

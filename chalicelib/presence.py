@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from chalicelib.connections import ConnectionRepository
 from chalicelib.courier import Courier, Push
-from chalicelib.events import PresencePush, TypingPush
+from chalicelib.events import PresencePush, TypingPush, marked
 from chalicelib.gateway import ConnectionsGateway, Outcome, Probe
 from chalicelib.models import (
     ConnectionId,
@@ -35,6 +35,7 @@ class Roster:
 
     users: Sequence[UserName]
     count: int
+    guests: Sequence[UserName] = ()
 
 
 class Presence:
@@ -83,8 +84,10 @@ class Presence:
         if gone:
             # Those who came back meanwhile were not pushed as comers: they were still there.
             members = self._few(room) or members
-        users = sorted({member.user for member in members if member.connection_id not in gone})
-        return Roster(users, len(users))
+        people = {
+            member.user: member.guest for member in members if member.connection_id not in gone
+        }
+        return Roster(sorted(people), len(people), tuple(sorted(filter(people.get, people))))
 
     def joined(self, session: Session, rooms: Sequence[RoomName]) -> None:
         """Tell the others in these rooms that a person came, if this is their first connection.
@@ -109,7 +112,8 @@ class Presence:
             Unavailable: the database did not answer in time.
         """
         members = self._few(room) or ()
-        self._deliver(_pushes(room, members, TypingPush(room=room, user=session.user)))
+        typing = TypingPush(room=room, user=session.user, guest=marked(session.guest))
+        self._deliver(_pushes(room, members, typing))
 
     def sweep(self, rooms: Iterable[RoomName]) -> None:
         """Remove those from rooms who are gone although nobody said so. Never raises."""
@@ -167,20 +171,25 @@ class Presence:
         for room in rooms:
             members = self._few(room) or ()
             if _is_first(session, members):
-                pushes += _pushes(room, members, _came_or_went(room, session.user, "joined", at))
+                pushes += _pushes(
+                    room,
+                    members,
+                    _came_or_went(room, session.user, "joined", at, guest=session.guest),
+                )
         self._deliver(pushes)
 
     def _announce_left(self, departures: Sequence[Departure]) -> None:
         at = self._now()
-        gone: dict[RoomName, set[UserName]] = {}
-        for room, user in departures:
+        gone: dict[RoomName, dict[UserName, bool]] = {}
+        for room, user, guest in departures:
             if is_room(room):
-                gone.setdefault(room, set()).add(user)
+                gone.setdefault(room, {})[user] = guest
         pushes: list[Push] = []
         for room, users in gone.items():
             members = self._few(room) or ()
-            for user in sorted(users - {member.user for member in members}):
-                pushes += _pushes(room, members, _came_or_went(room, user, "left", at))
+            for user in sorted(users.keys() - {member.user for member in members}):
+                left = _came_or_went(room, user, "left", at, guest=users[user])
+                pushes += _pushes(room, members, left)
         self._deliver(pushes)
 
     def _deliver(self, pushes: Sequence[Push]) -> None:
@@ -230,6 +239,6 @@ def _channel(room: RoomName, member: Member) -> RoomName:
 
 
 def _came_or_went(
-    room: RoomName, user: UserName, status: Literal["joined", "left"], at: str
+    room: RoomName, user: UserName, status: Literal["joined", "left"], at: str, *, guest: bool
 ) -> PresencePush:
-    return PresencePush(room=room, user=user, status=status, at=at)
+    return PresencePush(room=room, user=user, guest=marked(guest), status=status, at=at)

@@ -26,21 +26,21 @@ def encode(event: Event) -> bytes:
     return json.encode(event)
 
 
-def decode(text: object) -> Command:
+def decode(text: object, *, limit: int = MAX_FRAME_BYTES) -> Command:
     """Read a frame; a field that is null counts as absent.
 
     Raises:
         BadRequest: not JSON (see strictjson), not an object, or a field that is wrong.
         UnknownAction: an action that is not in COMMANDS.
-        TooLarge: more than 32 KB, or a message that would not fit into a push.
+        TooLarge: more than `limit` bytes, or a message that would not fit into a push.
             Each carries the id and action of the frame where they could be read.
     """
     if not isinstance(text, str):
         raise BadRequest(field="the frame", problem="must be text")
     fields, problem = strictjson.loads(text)
     try:
-        if len(text.encode(errors="surrogatepass")) > MAX_FRAME_BYTES:
-            raise TooLarge(field="the frame", limit=MAX_FRAME_BYTES)
+        if len(text.encode(errors="surrogatepass")) > limit:
+            raise TooLarge(field="the frame", limit=limit)
         if problem:
             raise problem
         return _command(fields)

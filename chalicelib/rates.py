@@ -47,6 +47,9 @@ class Rate:
         return math.ceil((arrival - self.tolerance - now) / 1000)
 
 
+UNLIMITED = Rate(0)
+
+
 def microseconds(seconds: float) -> int:
     """Return a time in whole microseconds."""
     return round(seconds * 1_000_000)

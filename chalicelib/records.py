@@ -23,11 +23,6 @@ def subscription_keys(session: Session) -> list[Key]:
     return [subscription_key(room, session.connection_id) for room in session.rooms]
 
 
-def claim_key(user: UserName) -> Key:
-    """Where a guest's claim to a name is."""
-    return f"user#{user}", "guest"
-
-
 def item_key(key: Key) -> Item:
     """Return a key as DynamoDB takes it."""
     return {"pk": string(key[0]), "sk": string(key[1])}
@@ -55,6 +50,8 @@ def subscription_item(session: Session, room: RoomName, joined_at: float) -> Ite
         "user": string(session.user),
         "endpoint": string(session.endpoint),
         "joined_at": number(joined_at),
+        "guest": {"BOOL": session.guest},
+        "pushed_until": number(session.pushed_until),
         "expires_at": number(session.expires_at),
     }
 
@@ -80,4 +77,5 @@ def member_of(row: Item) -> Member:
         user=UserName(row["user"]["S"]),
         endpoint=row["endpoint"]["S"],
         joined_at=float(row["joined_at"]["N"]),
+        guest=row["guest"]["BOOL"],
     )

@@ -32,6 +32,7 @@ ANSWERS: dict[type[c.Command], type[e.Event] | None] = {
     c.Presence: e.PresenceAck,
     c.Read: e.ReadAck,
     c.Rooms: e.RoomsAck,
+    c.Refresh: e.RefreshAck,
 }
 PUSHES: tuple[type[e.Event], ...] = (
     e.MessagePush,
@@ -39,6 +40,7 @@ PUSHES: tuple[type[e.Event], ...] = (
     e.DeletePush,
     e.ReactionPush,
     e.TypingPush,
+    e.ReconnectPush,
     e.PresencePush,
     e.ReadPush,
 )

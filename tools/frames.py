@@ -46,12 +46,14 @@ EXAMPLES: tuple[c.Command | e.Event, ...] = (
     c.Read(id=12, room=_LOBBY, seq=41),
     c.Rooms(id=13),
     c.Rooms(id=14, after=_LOBBY),
+    c.Refresh(id=15, token="eyJhbGciOi..."),  # noqa: S106 - an example
     e.Welcome(
         id=1,
         connection_id=ConnectionId("Kq2vN0wXoAMCJ5g="),
         user=_ADA,
         rooms=[_LOBBY],
         server_time=_AT,
+        expires_at="2026-01-02T15:04:05.000Z",
         heartbeat_ms=240_000,
         reconnect_after_ms=6_599_000,
     ),
@@ -69,8 +71,9 @@ EXAMPLES: tuple[c.Command | e.Event, ...] = (
     ),
     e.RoomAck(id=9, action="unsubscribe", room=_TEA),
     e.HistoryAck(id=10, action="history", room=_LOBBY, events=[_DELETED, _EDITED], more=True),
-    e.PresenceAck(id=11, action="presence", room=_LOBBY, users=[_ADA, _GRACE], count=2),
-    e.PresenceAck(id=11, action="presence", room=_LOBBY, users=[], count=250),
+    e.PresenceAck(id=11, action="presence", room=_LOBBY, users=[_ADA, _GRACE], guests=[], count=2),
+    e.PresenceAck(id=11, action="presence", room=_LOBBY, users=[], guests=[], count=250),
+    e.RefreshAck(id=15, action="refresh", expires_at="2026-01-03T03:04:05.000Z"),
     e.ReadAck(id=12, action="read", room=_LOBBY, seq=41),
     e.RoomsAck(
         id=13,
@@ -88,6 +91,8 @@ EXAMPLES: tuple[c.Command | e.Event, ...] = (
     e.DeletePush(room=_LOBBY, seq=44, user=_GRACE, at=_LATER, target=40),
     _WAVE,
     e.TypingPush(room=_LOBBY, user=_GRACE),
+    e.TypingPush(room=_LOBBY, user=_ADA, guest=True),
+    e.ReconnectPush(after_ms=0, reason="logged out"),
     e.PresencePush(room=_LOBBY, user=_GRACE, status="joined", at=_AT),
     e.ReadPush(room=_LOBBY, user=_ADA, seq=41),
 )

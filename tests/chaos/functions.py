@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from chalicelib.bootstrap import build
+from chalicelib.bootstrap import Application
 from chalicelib.chat import ChatService
 from chalicelib.gateway import Outcome, Post, Probe
 from chalicelib.settings import Settings
@@ -122,14 +122,14 @@ class Functions:
         self._made += 1
         skew = self._misfortune.chance.between(-self._plan.skew, self._plan.skew)
         client = FaultyClient(self._store, self._simulation, self._misfortune, self._audit)
-        service = build(
+        service = Application(
             _settings(self._plan),
             gateway=_Gateway(self, self._simulation, self._misfortune),
             dynamodb=client,
             clock=lambda: self.clock(skew),
             sleep=self._simulation.pause,
             random=self._misfortune.chance.random,
-        )
+        ).chat
         return _Instance(f"f{self._made}", service)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chalicelib.backoff import Backoff
-from chalicelib.bootstrap import build
+from chalicelib.bootstrap import Application
 from chalicelib.chat import ChatService
 from chalicelib.connections import ConnectionRepository
 from chalicelib.database import Database
@@ -118,14 +118,14 @@ class Arena:
         return {str(member.user) for member in self._registry().members(RoomName(room))}
 
     def _service(self) -> ChatService:
-        return build(
+        return Application(
             SETTINGS,
             gateway=self._gateway,
             dynamodb=self._client,
             clock=self.clock,
             sleep=self._pause,
             random=lambda: 0.5,
-        )
+        ).chat
 
     def _pause(self, _: float) -> None:
         self.scheduler.switch("pause")

@@ -13,7 +13,7 @@ from boto3.dynamodb.types import TypeDeserializer
 from moto import mock_aws
 
 import app as app_module
-from chalicelib.bootstrap import build
+from chalicelib.bootstrap import Application
 from chalicelib.gateway import Outcome, Post, Probe
 from chalicelib.settings import Settings
 from localgateway.management import Response
@@ -26,6 +26,7 @@ from tests.stores.tables import (
     MESSAGES_TABLE,
     STAGE,
 )
+from tests.unit.people import FakeHasher
 
 ROOT = Path(__file__).parents[2]
 REGION = "us-east-1"
@@ -152,10 +153,15 @@ def chatting(
     gateway.client = client
     with _tables(dynamodb) as database:
         settings = Settings.from_environ({**ENVIRON, **environ})
-        service = build(
-            settings, gateway=gateway, dynamodb=database, clock=clock, sleep=lambda _: None
+        application = Application(
+            settings,
+            gateway=gateway,
+            dynamodb=database,
+            hasher=FakeHasher(),
+            clock=clock,
+            sleep=lambda _: None,
         )
-        monkeypatch.setattr(app_module, "service", lambda: service)
+        monkeypatch.setattr(app_module, "application", lambda: application)
         with client:
             yield Chat(client, clock, database)
 

@@ -13,7 +13,7 @@ from moto import mock_aws
 
 import app as app_module
 from chalicelib import __version__
-from chalicelib.bootstrap import build
+from chalicelib.bootstrap import Application
 from chalicelib.gateway import Outcome, Post, Probe
 from chalicelib.settings import Settings
 
@@ -59,7 +59,7 @@ def app() -> Any:
 def environ(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, value in ENVIRON.items():
         monkeypatch.setenv(name, value)
-    cached = [app_module.settings, app_module.service]
+    cached = [app_module.settings, app_module._application]
     yield
     for function in cached:
         function.cache_clear()
@@ -75,8 +75,8 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordingGateway]:
             TemplateBody=(ROOT / "infra" / "data.yaml").read_text(encoding="utf-8"),
             Parameters=[{"ParameterKey": "Stage", "ParameterValue": "test"}],
         )
-        chat = build(Settings.from_environ(ENVIRON), gateway=recording)
-        monkeypatch.setattr(app_module, "service", lambda: chat)
+        application = Application(Settings.from_environ(ENVIRON), gateway=recording)
+        monkeypatch.setattr(app_module, "application", lambda: application)
         yield recording
 
 
@@ -138,6 +138,8 @@ def test_a_client_that_is_refused_gets_the_status(gateway: RecordingGateway) -> 
 
 
 def test_an_empty_frame_is_answered(gateway: RecordingGateway) -> None:
+    connect("A=", "alice")
+
     app_module.websocket_message(event("MESSAGE", "A="), None)
 
     assert gateway.take()[0][1]["code"] == "bad_request"
@@ -153,7 +155,7 @@ def test_a_back_end_publishes_by_direct_invocation(gateway: RecordingGateway) ->
 
 
 def test_the_service_is_built_from_the_environment_once() -> None:
-    assert app_module.service() is app_module.service()
+    assert app_module.application() is app_module.application()
 
 
 def test_the_entry_points_have_the_names_that_are_pinned(app: Any) -> None:
@@ -163,7 +165,7 @@ def test_the_entry_points_have_the_names_that_are_pinned(app: Any) -> None:
         "app.websocket_message",
         "app.websocket_disconnect",
     }
-    assert {function.name for function in app.pure_lambda_functions} == {"publish"}
+    assert {function.name for function in app.pure_lambda_functions} == {"authorize", "publish"}
 
 
 def test_every_stage_is_configured() -> None:

@@ -47,7 +47,15 @@ def test_every_change_is_pushed_to_the_others_and_acknowledged_to_its_author(cha
 
 def _push(kind: str, seq: int, user: str, **fields: Any) -> dict[str, Any]:
     at = "2027-01-15T08:00:00.000Z"
-    return {"type": kind, "room": "lobby", "seq": seq, "user": user, "at": at, **fields}
+    return {
+        "type": kind,
+        "room": "lobby",
+        "seq": seq,
+        "user": user,
+        "guest": True,
+        "at": at,
+        **fields,
+    }
 
 
 @pytest.mark.clause("L3")

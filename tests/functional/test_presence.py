@@ -118,10 +118,11 @@ def test_typing_is_shown_to_the_others(chat: Chat) -> None:
 
     alice.send("typing", room="lobby")
 
-    assert bob.heard() == carol.heard() == [{"type": "typing", "room": "lobby", "user": "alice"}]
+    assert bob.heard() == carol.heard() == [TYPING]
     assert alice.heard() == []
 
 
+TYPING = {"type": "typing", "room": "lobby", "user": "alice", "guest": True}
 KEY = "k" * 16
 
 

@@ -134,6 +134,8 @@ def test_all_devices_of_a_person_know_what_was_read(chat: Chat) -> None:
 
     phone.ask("read", room="lobby", seq=1)
 
-    assert laptop.heard("read") == [{"type": "read", "room": "lobby", "user": "bob", "seq": 1}]
+    assert laptop.heard("read") == [
+        {"type": "read", "room": "lobby", "user": "bob", "guest": True, "seq": 1}
+    ]
     assert phone.heard("read") == alice.heard("read") == []
     assert unread(laptop) == {"lobby": 0}

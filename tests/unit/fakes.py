@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.bootstrap import build
+from chalicelib.bootstrap import Application
 from chalicelib.chat import ChatService
 from chalicelib.drafts import Deletion, Edit, Message, Reaction
 from chalicelib.errors import ChatError
@@ -138,14 +138,14 @@ class ServiceFactory:
         self.random: Callable[[], float] = lambda: 0.5
 
     def __call__(self, **environ: str) -> ChatService:
-        return build(
+        return Application(
             Settings.from_environ({**ENVIRON, **environ}),
             gateway=self._gateway,
             dynamodb=self._dynamodb,
             clock=self._clock,
             sleep=self._clock.sleep,
             random=self.random,
-        )
+        ).chat
 
 
 def new_session(

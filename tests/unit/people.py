@@ -1,19 +1,24 @@
 """Fakes for passwords and keys, and the entrance over a database in memory."""
 
 import json
+import secrets
 from typing import Any
 
+from chalicelib.accounts import AccountRepository
+from chalicelib.authentication import Authenticator
 from chalicelib.backoff import Backoff
-from chalicelib.bootstrap import build_entrance, build_tokens
 from chalicelib.database import Database
 from chalicelib.entrance import Entrance
 from chalicelib.errors import Unauthorized
 from chalicelib.forms import HttpRequest
 from chalicelib.identities import ExternalIdentity, Identity
+from chalicelib.keys import RandomKeys
 from chalicelib.limiter import Limiter
+from chalicelib.logins import Logins
 from chalicelib.models import UserName
-from chalicelib.passwords import BrokenHashError
+from chalicelib.passwords import BrokenHashError, Passwords
 from chalicelib.settings import Settings
+from chalicelib.tokens import Tokens
 from tests.stores.memory import MemoryClient
 from tests.unit.fakes import ACCOUNTS_TABLE, CONNECTIONS_TABLE, ENVIRON, Clock, Faulty
 
@@ -66,31 +71,52 @@ class People:
         self.issuer = external
         self.ended: list[UserName] = []
         self.guests: list[UserName | None] = []
+        self.known: set[UserName] = set()
         self.failure: Exception | None = None
         self.settings = Settings.from_environ({**ENVIRON, "STAGE": "test", **environ})
-        self.tokens = build_tokens(self.settings, clock=clock)
+        self.tokens = Tokens(
+            RandomKeys(secrets.token_bytes),
+            clock,
+            self.settings.identity,
+            self.settings.stage,
+            lambda: secrets.token_urlsafe(16),
+        )
         self.entrance = self.rebuilt()
 
     def rebuilt(self) -> Entrance:
         """Return the entrance as another function sees it, which remembers nothing."""
-        return build_entrance(
-            self.settings,
+        identity, tables, clock = self.settings.identity, self.settings, self.clock
+        accounts = AccountRepository(
+            self._database,
+            table=tables.accounts_table,
+            connections_table=tables.connections_table,
+            clock=clock,
+            has_memberships=lambda user: user in self.known,
+            admins=identity.admins,
+        )
+        passwords = Passwords(self.hasher)
+        limiter = self.limiter
+        return Entrance(
+            settings=self.settings,
+            accounts=accounts,
             tokens=self.tokens,
-            dynamodb=self.dynamodb,
-            hasher=self.hasher,
-            external=self.issuer,
+            passwords=passwords,
+            logins=Logins(accounts, passwords, limiter, self.settings.fairness),
+            authenticator=Authenticator(identity, self.tokens, accounts, self.issuer, clock),
+            limiter=limiter,
+            clock=clock,
             new_guest=self._new_guest,
             end_sessions=self._end_sessions,
-            clock=self.clock,
-            sleep=self.clock.sleep,
-            random=lambda: 0.5,
         )
 
     @property
     def limiter(self) -> Limiter:
+        return Limiter(self._database, table=CONNECTIONS_TABLE, clock=self.clock)
+
+    @property
+    def _database(self) -> Database:
         backoff = Backoff(clock=self.clock, sleep=self.clock.sleep, random=lambda: 0.5)
-        database = Database(self.dynamodb, backoff)
-        return Limiter(database, table=CONNECTIONS_TABLE, clock=self.clock)
+        return Database(self.dynamodb, backoff)
 
     def register(self, user: str = "ada", password: str = PASSWORD, **request: Any) -> str:
         """Register somebody and return their token."""
@@ -107,10 +133,10 @@ class People:
         self.guests.append(wanted)
         return Identity(user=wanted or UserName("guest-2345"), guest=True, key_digest="d" * 64)
 
-    def _end_sessions(self, user: UserName) -> None:
+    def _end_sessions(self, identity: Identity) -> None:
         if self.failure is not None:
             raise self.failure
-        self.ended.append(user)
+        self.ended.append(identity.user)
 
 
 def said(*, token: str | None = None, address: str = "192.0.2.1", **fields: Any) -> HttpRequest:

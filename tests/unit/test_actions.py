@@ -213,9 +213,11 @@ def test_hello_is_welcomed(alice: Client, clock: Clock) -> None:
             "id": 7,
             "connection_id": "A=",
             "user": "alice",
+            "guest": True,
             "rooms": ["games", "lobby"],
             "protocol": 1,
             "server_time": "2026-01-02T03:05:45.678Z",
+            "expires_at": "2026-01-02T05:14:05.000Z",
             "heartbeat_ms": 240_000,
             "reconnect_after_ms": 6_500_000,
         }
@@ -281,6 +283,7 @@ def test_ping_looks_after_rooms_only_that_the_connection_is_in(
 ) -> None:
     connections.add(new_session("D=", "dave", "games", now=clock.now))
     clock.now += 600
+    dynamodb.calls.clear()
 
     alice.send("ping", rooms={"games": 0, DIRECT: 0, "lobby": 0})
 
@@ -288,7 +291,7 @@ def test_ping_looks_after_rooms_only_that_the_connection_is_in(
     reads = [arguments for name, arguments in dynamodb.calls if name == "query"]
     swept = [
         read["ExpressionAttributeValues"][":pk"]["S"]
-        for read in reads[1:]
+        for read in reads
         if ":pk" in read["ExpressionAttributeValues"]
     ]
     assert swept == ["room#lobby"]
@@ -310,6 +313,7 @@ def test_the_frame_of_the_aws_tutorial_reaches_everyone_in_the_lobby(
             "room": "lobby",
             "seq": 1,
             "user": "alice",
+            "guest": True,
             "message": "hello, everyone!",
             "at": NOW,
         }
@@ -466,8 +470,9 @@ def test_a_change_is_the_next_entry_and_pushed_to_the_others(
     answers = alice.send(action, room="lobby", id=7, cid="c9", **CHANGES[action])
 
     place = {"room": "lobby", "seq": 2, "at": NOW}
+    author = {"user": "alice", "guest": True, "cid": "c9"}
     assert answers == [{"type": "ack", "id": 7, "action": action, **place, "duplicate": False}]
-    assert bob.received() == [{**push, **place, "target": 1, "user": "alice", "cid": "c9"}]
+    assert bob.received() == [{**push, **place, "target": 1, **author}]
 
 
 @pytest.mark.usefixtures("said")
@@ -705,6 +710,7 @@ def test_presence_tells_who_is_there(bob: Client) -> None:
             "action": "presence",
             "room": "lobby",
             "users": ["alice", "bob"],
+            "guests": ["alice", "bob"],
             "count": 2,
         }
     ]
@@ -727,7 +733,8 @@ def test_of_a_full_room_presence_tells_only_the_count(
 def test_typing_goes_to_the_others(alice: Client, bob: Client) -> None:
     alice.send("typing", room="lobby")
 
-    assert bob.received() == [{"type": "typing", "room": "lobby", "user": "alice"}]
+    typing = {"type": "typing", "room": "lobby", "user": "alice", "guest": True}
+    assert bob.received() == [typing]
     assert alice.received() == []
 
 

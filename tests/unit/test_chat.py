@@ -360,9 +360,16 @@ def test_a_frame_after_the_session_expired_is_unauthorized(alice: Client, clock:
     assert alice.send("hello")[0]["code"] == "unauthorized"
 
 
-def test_a_bad_frame_costs_no_call_to_the_database(stranger: Client, dynamodb: Faulty) -> None:
-    assert stranger.send_text("None")[0]["code"] == "bad_request"
-    assert dynamodb.calls == []
+def test_a_bad_frame_counts_like_any_other(alice: Client, dynamodb: Faulty) -> None:
+    dynamodb.calls.clear()
+
+    assert alice.send_text("None")[0]["code"] == "bad_request"
+
+    assert [name for name, _ in dynamodb.calls] == ["update_item"]
+
+
+def test_a_bad_frame_tells_nothing_to_who_has_no_session(stranger: Client) -> None:
+    assert stranger.send_text("None")[0]["code"] == "unauthorized"
 
 
 @pytest.mark.parametrize("action", ["hello", "typing"])

@@ -1,13 +1,17 @@
 """The registry: who is connected, and to which rooms."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from chalicelib.connections import HANDSHAKE_SECONDS, ConnectionRepository, NameTakenError
+from chalicelib.backoff import Backoff
+from chalicelib.claims import NameTakenError
+from chalicelib.connections import HANDSHAKE_SECONDS, ConnectionRepository
 from chalicelib.database import Database
-from chalicelib.errors import TooManySubscriptions, Unauthorized, Unavailable
+from chalicelib.errors import RateLimited, TooManySubscriptions, Unauthorized, Unavailable
 from chalicelib.models import ConnectionId, Departure, Member, RoomName, Session, UserName
+from chalicelib.rates import Rate
 from tests.unit.fakes import (
     CONNECTIONS_TABLE,
     ENDPOINT,
@@ -34,7 +38,13 @@ def member_ids(connections: ConnectionRepository, room: RoomName) -> list[Connec
 
 
 def member_of(session: Session) -> Member:
-    return Member(session.connection_id, session.user, session.endpoint, session.connected_at)
+    return Member(
+        session.connection_id,
+        session.user,
+        session.endpoint,
+        session.connected_at,
+        session.guest,
+    )
 
 
 def forget_connection(dynamodb: Faulty, connection_id: ConnectionId) -> None:
@@ -68,7 +78,8 @@ def test_a_connection_is_registered_with_its_rooms(
 
     assert found == alice
     assert alice.public_rooms == ["lobby"]
-    assert list(connections.members(LOBBY)) == [Member(A, UserName("alice"), ENDPOINT, clock.now)]
+    alice_there = Member(A, UserName("alice"), ENDPOINT, clock.now, guest=True)
+    assert list(connections.members(LOBBY)) == [alice_there]
     assert member_ids(connections, RoomName("@alice")) == [A]
     assert dynamodb.count("transact_write_items") == 1
 
@@ -190,6 +201,143 @@ def test_a_name_with_a_key_waits_for_its_holder_as_long_as_a_connection_may_last
     assert member_ids(connections, LOBBY) == [B]
 
 
+# Frames and the session
+
+
+def limited(dynamodb: Faulty, clock: Clock) -> ConnectionRepository:
+    backoff = Backoff(clock=clock, sleep=clock.sleep, random=lambda: 0.5)
+    return ConnectionRepository(
+        Database(dynamodb, backoff),
+        table=CONNECTIONS_TABLE,
+        clock=clock,
+        max_subscriptions=3,
+        frames=Rate.per(1, 10, burst=50),
+    )
+
+
+@pytest.mark.usefixtures("alice")
+def test_a_burst_of_frames_is_followed_by_ten_a_second(dynamodb: Faulty, clock: Clock) -> None:
+    connections = limited(dynamodb, clock)
+    for _ in range(50):
+        connections.touch(A)
+
+    with pytest.raises(RateLimited, match="too many frames") as caught:
+        connections.touch(A)
+    assert caught.value.retry_after_ms == 100
+
+    clock.now += 0.1
+    connections.touch(A)
+    with pytest.raises(RateLimited):
+        connections.touch(A)
+
+
+@pytest.mark.usefixtures("alice")
+def test_one_connection_does_not_pay_for_another(dynamodb: Faulty, clock: Clock) -> None:
+    connections = limited(dynamodb, clock)
+    connections.add(new_session(B, "bob", now=clock.now))
+    for _ in range(50):
+        connections.touch(A)
+
+    assert connections.touch(B).user == "bob"
+
+
+@pytest.mark.usefixtures("alice")
+def test_counting_a_frame_is_the_same_write_that_finds_the_session(
+    dynamodb: Faulty, clock: Clock
+) -> None:
+    connections = limited(dynamodb, clock)
+    dynamodb.calls.clear()
+
+    connections.touch(A)
+    clock.now += 1
+    connections.touch(A)
+
+    assert [name for name, _ in dynamodb.calls] == ["update_item", "update_item"]
+
+
+def test_nobody_is_limited_who_is_not_there(dynamodb: Faulty, clock: Clock) -> None:
+    with pytest.raises(Unauthorized):
+        limited(dynamodb, clock).touch(A)
+
+    assert rows(dynamodb) == set()
+
+
+def test_a_session_is_extended_with_all_its_subscriptions(
+    connections: ConnectionRepository, clock: Clock
+) -> None:
+    short = replace(
+        new_session(A, "ada", "lobby", now=clock.now), session_expires_at=int(clock.now) + 60
+    )
+    connections.add(short)
+    connections.subscribe(short, GAMES)
+
+    extended = connections.extend(short, int(clock.now) + 600)
+
+    clock.now += 599
+    assert connections.touch(A) == extended
+    assert not extended.is_over(clock.now)
+    for room in (LOBBY, GAMES, RoomName("@ada")):
+        assert member_ids(connections, room) == [A]
+
+
+def test_nothing_is_pushed_to_a_session_that_is_over(
+    connections: ConnectionRepository, clock: Clock
+) -> None:
+    connections.add(
+        replace(
+            new_session(A, "ada", "lobby", now=clock.now), session_expires_at=int(clock.now) + 60
+        )
+    )
+
+    clock.now += 60
+    assert member_ids(connections, LOBBY) == []
+    assert connections.touch(A).is_over(clock.now)
+    assert [device.connection_id for device in connections.devices(UserName("ada"))] == [A]
+
+
+def test_a_session_is_never_made_shorter(
+    connections: ConnectionRepository, alice: Session, clock: Clock
+) -> None:
+    assert connections.extend(alice, int(clock.now) + 1) == alice
+
+
+def test_an_extension_that_was_interrupted_is_finished_by_another(
+    connections: ConnectionRepository, dynamodb: Faulty, clock: Clock
+) -> None:
+    short = replace(
+        new_session(A, "ada", "lobby", now=clock.now), session_expires_at=int(clock.now) + 60
+    )
+    connections.add(short)
+    dynamodb.plan("update_item", None, client_error("InternalServerError", status=500))
+    with pytest.raises(Unavailable):
+        connections.extend(short, int(clock.now) + 600)
+
+    connections.extend(short, int(clock.now) + 600)
+
+    clock.now += 599
+    assert member_ids(connections, LOBBY) == [A]
+
+
+def test_a_subscription_that_has_ended_is_not_brought_back_by_an_extension(
+    connections: ConnectionRepository, alice: Session, dynamodb: Faulty, clock: Clock
+) -> None:
+    key = {"pk": {"S": "room#lobby"}, "sk": {"S": A}}
+    dynamodb.client.delete_item(TableName=CONNECTIONS_TABLE, Key=key)
+
+    connections.extend(alice, int(clock.now) + 9000)
+
+    assert member_ids(connections, LOBBY) == []
+
+
+def test_a_connection_that_has_gone_is_not_extended(
+    connections: ConnectionRepository, alice: Session, clock: Clock
+) -> None:
+    connections.remove(A)
+
+    with pytest.raises(Unauthorized):
+        connections.extend(alice, int(clock.now) + 9000)
+
+
 # Being heard of
 
 
@@ -282,7 +430,7 @@ def test_a_removal_whose_answer_was_lost_removes_everything(
 
     departures = connections.remove(A)
 
-    assert Departure(LOBBY, UserName("alice")) in departures
+    assert Departure(LOBBY, UserName("alice"), guest=True) in departures
     assert rows(dynamodb) == set()
 
 
@@ -317,7 +465,8 @@ def test_subscribing_writes_both_sides(
     connections.subscribe(alice, GAMES)
 
     assert connections.touch(A).public_rooms == ["games", "lobby"]
-    assert list(connections.members(GAMES)) == [Member(A, UserName("alice"), ENDPOINT, clock.now)]
+    alice_there = Member(A, UserName("alice"), ENDPOINT, clock.now, guest=True)
+    assert list(connections.members(GAMES)) == [alice_there]
 
 
 def test_subscribing_again_is_harmless_even_at_the_limit(
@@ -396,7 +545,7 @@ def test_subscribing_and_leaving_in_the_way_of_others_are_tried_again(
 def test_leaving_a_room_is_a_departure(connections: ConnectionRepository, alice: Session) -> None:
     departures = connections.unsubscribe(alice, LOBBY)
 
-    assert departures == [Departure(LOBBY, UserName("alice"))]
+    assert departures == [Departure(LOBBY, UserName("alice"), guest=True)]
     assert connections.touch(A).public_rooms == []
     assert member_ids(connections, LOBBY) == []
 
@@ -421,7 +570,8 @@ def test_removing_leaves_nothing_behind_and_tells_what_was_left(
     departures = connections.remove(A)
 
     assert departures == [
-        Departure(RoomName(room), UserName("alice")) for room in ("@alice", "games", "lobby")
+        Departure(RoomName(room), UserName("alice"), guest=True)
+        for room in ("@alice", "games", "lobby")
     ]
     assert rows(dynamodb) == {("conn#B=", "conn"), ("room#lobby", B), ("room#@bob", B)}
 
@@ -455,7 +605,7 @@ def test_removing_does_not_take_a_name_that_is_anothers_by_now(
 
     connections.remove(alice.connection_id)
 
-    assert ("user#alice", "guest") in rows(dynamodb)
+    assert ("user#allce", "guest") in rows(dynamodb)
 
 
 def test_a_removal_that_was_interrupted_is_finished_by_pruning(
@@ -469,7 +619,7 @@ def test_a_removal_that_was_interrupted_is_finished_by_pruning(
 
     departures = connections.prune([(LOBBY, member_of(alice))])
 
-    assert departures == [Departure(LOBBY, UserName("alice"))]
+    assert departures == [Departure(LOBBY, UserName("alice"), guest=True)]
     assert ("room#lobby", A) not in rows(dynamodb)
 
 
@@ -488,11 +638,11 @@ def test_pruning_removes_the_dead_with_everything_and_nobody_else(
     departures = connections.prune([(LOBBY, member_of(session)) for session in (alice, bob, alice)])
 
     assert sorted(departures) == [
-        ("@alice", "alice"),
-        ("@bob", "bob"),
-        ("games", "alice"),
-        ("lobby", "alice"),
-        ("lobby", "bob"),
+        ("@alice", "alice", True),
+        ("@bob", "bob", False),
+        ("games", "alice", True),
+        ("lobby", "alice", True),
+        ("lobby", "bob", False),
     ]
     assert rows(dynamodb) == {("conn#C=", "conn"), ("room#lobby", C), ("room#@carol", C)}
 
@@ -530,7 +680,7 @@ def test_pruning_removes_a_subscription_whose_connection_has_gone(
 
     departures = connections.prune([(LOBBY, member_of(alice))])
 
-    assert departures == [Departure(LOBBY, UserName("alice"))]
+    assert departures == [Departure(LOBBY, UserName("alice"), guest=True)]
     assert ("room#lobby", A) not in rows(dynamodb)
 
 
@@ -570,7 +720,7 @@ def test_pruning_does_not_take_a_name_that_is_anothers_by_now(
 
     connections.prune([(LOBBY, member_of(alice))])
 
-    assert ("user#alice", "guest") in rows(dynamodb)
+    assert ("user#allce", "guest") in rows(dynamodb)
     assert ("conn#A=", "conn") not in rows(dynamodb)
 
 

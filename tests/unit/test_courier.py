@@ -75,7 +75,7 @@ def test_the_gone_are_removed_and_their_departures_told(
     receipt = courier.deliver([push(A), push(B)])
 
     assert list(receipt.outcomes) == [Outcome.DELIVERED, Outcome.GONE]
-    assert sorted(receipt.departures) == [("@bob", "bob"), ("lobby", "bob")]
+    assert sorted(receipt.departures) == [("@bob", "bob", False), ("lobby", "bob", False)]
     assert [member.user for member in connections.members(LOBBY)] == ["alice", "carol"]
 
 
@@ -89,7 +89,11 @@ def test_a_connection_gone_twice_in_one_batch_departs_once(
 
     receipt = courier.deliver([Push(LOBBY, member, b"one"), Push(GAMES, member, b"two")])
 
-    assert sorted(receipt.departures) == [("@dave", "dave"), ("games", "dave"), ("lobby", "dave")]
+    assert sorted(receipt.departures) == [
+        ("@dave", "dave", False),
+        ("games", "dave", False),
+        ("lobby", "dave", False),
+    ]
 
 
 def test_neither_the_outcome_nor_the_end_of_what_goes_with_it_is_looked_at(

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from chalicelib.bootstrap import no_guests, nothing_to_end
 from chalicelib.entrance import Entrance
 from chalicelib.errors import (
     BadRequest,
@@ -495,12 +494,6 @@ def test_a_guest_logs_out_of_connections_and_has_no_password(people: People) -> 
         change(people, token)
 
     assert people.ended == ["bo"]
-
-
-def test_what_is_not_wired_lets_no_guest_in() -> None:
-    with pytest.raises(NotFound):
-        no_guests(None)
-    nothing_to_end(UserName("ada"))
 
 
 # Other issuers

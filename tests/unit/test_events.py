@@ -129,6 +129,7 @@ def test_a_welcome_tells_the_version() -> None:
         user=ALICE,
         rooms=[LOBBY],
         server_time=AT,
+        expires_at=AT,
         heartbeat_ms=1,
         reconnect_after_ms=2,
     )

@@ -8,7 +8,7 @@ from chalicelib.backoff import Backoff
 from chalicelib.database import Database
 from chalicelib.errors import RateLimited
 from chalicelib.limiter import Limiter
-from chalicelib.rates import Rate
+from chalicelib.rates import UNLIMITED, Rate
 from tests.stores.memory import MemoryClient
 from tests.unit.fakes import CONNECTIONS_TABLE, Clock, Faulty
 
@@ -73,8 +73,8 @@ def test_the_error_says_what_and_how_long(world: World) -> None:
 
 def test_without_a_rate_nothing_is_asked(world: World) -> None:
     for _ in range(10):
-        world.limiter.take("ada", Rate.per(60, 0), what="knocks")
-    world.limiter.give_back("ada", Rate.per(60, 0))
+        world.limiter.take("ada", UNLIMITED, what="knocks")
+    world.limiter.give_back("ada", UNLIMITED)
 
     assert world.dynamodb.calls == []
 

@@ -1,10 +1,11 @@
 """The items of the connections table: what is written is what is read."""
 
+from dataclasses import replace
+
 import pytest
 
 from chalicelib.models import ConnectionId, Member, RoomName, Session, UserName
 from chalicelib.records import (
-    claim_key,
     connection_item,
     connection_key,
     item_key,
@@ -38,7 +39,7 @@ def test_a_connection_was_last_heard_of_when_it_came(session: Session) -> None:
 def test_a_member_comes_back_from_a_subscription(session: Session) -> None:
     item = subscription_item(session, LOBBY, NOW + 0.001)
 
-    assert member_of(item) == Member(A, UserName("alice"), ENDPOINT, NOW + 0.001)
+    assert member_of(item) == Member(A, UserName("alice"), ENDPOINT, NOW + 0.001, session.guest)
 
 
 def test_both_items_expire_with_the_session_in_whole_seconds(session: Session) -> None:
@@ -47,16 +48,25 @@ def test_both_items_expire_with_the_session_in_whole_seconds(session: Session) -
         assert item["expires_at"] == {"N": str(int(NOW) + 7800)}
 
 
+def test_pushes_end_with_the_session_and_what_is_known_of_it_with_the_connection(
+    session: Session,
+) -> None:
+    short = replace(session, session_expires_at=int(NOW) + 60)
+
+    subscription = subscription_item(short, LOBBY, NOW)
+    assert subscription["pushed_until"] == {"N": str(int(NOW) + 60)}
+    assert subscription["expires_at"] == connection_item(short)["expires_at"]
+
+
 def test_the_keys_of_different_things_never_meet() -> None:
     keys = {
         connection_key(ConnectionId("x")),
         subscription_key(RoomName("x"), ConnectionId("x")),
         subscription_key(RoomName("@x"), ConnectionId("conn")),
-        claim_key(UserName("x")),
     }
 
-    assert len(keys) == 4
-    assert {key[0].partition("#")[0] for key in keys} == {"conn", "room", "user"}
+    assert len(keys) == 3
+    assert {key[0].partition("#")[0] for key in keys} == {"conn", "room"}
 
 
 def test_a_connection_has_a_subscription_for_each_of_its_rooms(session: Session) -> None:

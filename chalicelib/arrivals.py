@@ -1,0 +1,160 @@
+"""Coming in: from a verified admission to a registered connection."""
+
+import logging
+from collections.abc import Callable
+from hashlib import sha256
+
+from chalicelib.accounts import AccountRepository
+from chalicelib.claims import Claims, Demand, NameTakenError
+from chalicelib.connections import ConnectionRepository
+from chalicelib.doorkeeper import Admission, Visit
+from chalicelib.errors import Conflict, TooManyConnections, Unauthorized, Unavailable
+from chalicelib.guests import candidates
+from chalicelib.identities import Identity, Ticket
+from chalicelib.memberships import MembershipRepository
+from chalicelib.models import RoomName, Session, UserName, personal_room
+from chalicelib.origins import Origin
+from chalicelib.presence import Presence
+from chalicelib.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+class Arrivals:
+    """Registers connections, and finds names for guests."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        connections: ConnectionRepository,
+        claims: Claims,
+        accounts: AccountRepository,
+        memberships: MembershipRepository,
+        presence: Presence,
+        clock: Callable[[], float],
+        random: Callable[[], float],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._settings = settings
+        self._connections = connections
+        self._claims = claims
+        self._accounts = accounts
+        self._memberships = memberships
+        self._presence = presence
+        self._clock = clock
+        self._random = random
+        self._new_id = new_id
+
+    def register(self, origin: Origin, admission: Admission) -> Session:
+        """Register a connection, in the lobby unless its user is banned there.
+
+        Raises:
+            Unauthorized: the ticket has been used, or its account has logged out since.
+            Conflict: the guest's name is another's by now.
+            TooManyConnections: the person has as many as they may have.
+            Unavailable: the database did not answer in time.
+        """
+        if isinstance(admission, Visit):
+            session = self._welcome(origin, admission)
+        else:
+            session = self._return(origin, admission)
+        self._check_number(session)
+        return session
+
+    def reserve(self, wanted: UserName | None) -> Identity:
+        """Keep a name for a guest who has not connected yet, as long as a connection may last.
+
+        Raises:
+            Unavailable: no free name was found, or the database did not answer in time.
+        """
+        key = sha256(self._new_id().encode()).hexdigest()
+        expires_at = int(self._clock()) + self._settings.connection_ttl
+        for name in candidates(wanted, self._random):
+            try:
+                self._claims.keep(name, expires_at, key, self._no_account(name))
+            except NameTakenError:
+                continue
+            return Identity(user=name, guest=True, key_digest=key)
+        raise _no_name()
+
+    def _welcome(self, origin: Origin, visit: Visit) -> Session:
+        expires_at = self._expiry()
+        for name in candidates(visit.wanted, self._random):
+            identity = Identity(user=name, guest=True, key_digest=visit.key_digest)
+            try:
+                return self._add(origin, identity, expires_at, self._no_account(name))
+            except NameTakenError:
+                continue
+        raise _no_name()
+
+    def _return(self, origin: Origin, ticket: Ticket) -> Session:
+        identity = ticket.identity
+        demands = [self._claims.ticket(ticket, origin.connection_id)]
+        if identity.guest:
+            demands.append(self._no_account(identity.user))
+        else:
+            valid = self._accounts.check_version_write(identity)
+            demands.append(Demand(valid, Unauthorized(reason="logged out: log in again")))
+        try:
+            return self._add(origin, identity, ticket.session_expires_at, *demands)
+        except NameTakenError as error:
+            raise Conflict(f"the name {identity.user} is another's by now") from error
+
+    def _add(
+        self, origin: Origin, identity: Identity, session_expires_at: int, *demands: Demand
+    ) -> Session:
+        lobby = [RoomName(self._settings.lobby)] if self._settings.lobby else []
+        session = self._session(origin, identity, session_expires_at, *lobby)
+        key = identity.key_digest
+        self._connections.add(session, key=key, demands=demands)
+        return session
+
+    def _session(
+        self, origin: Origin, identity: Identity, session_expires_at: int, *rooms: RoomName
+    ) -> Session:
+        return Session(
+            connection_id=origin.connection_id,
+            user=identity.user,
+            endpoint=origin.endpoint,
+            connected_at=self._clock(),
+            expires_at=self._expiry(),
+            session_expires_at=session_expires_at,
+            rooms=frozenset({personal_room(identity.user), *rooms}),
+            guest=identity.guest,
+        )
+
+    def _check_number(self, session: Session) -> None:
+        """Take the connection back if it is one too many.
+
+        Counted after it was added: of several that come at the same time, all see the same order,
+        and those beyond the limit go.
+        """
+        limit = self._settings.fairness.connections
+        try:
+            if not limit or self._place(session) < limit:
+                return
+            # Some may be dead, and nobody has noticed.
+            self._presence.sweep([personal_room(session.user)])
+            if self._place(session) < limit:
+                return
+        except Exception:  # it is registered: one connection too many is the lesser evil
+            logger.exception("the connections of a person could not be counted")
+            return
+        self._connections.remove(session.connection_id)
+        raise TooManyConnections(limit=limit)
+
+    def _place(self, session: Session) -> int:
+        own = (session.connected_at, session.connection_id)
+        devices = self._connections.devices(session.user)
+        return sum((device.joined_at, device.connection_id) < own for device in devices)
+
+    def _no_account(self, name: UserName) -> Demand:
+        return Demand(self._accounts.looks_taken_write(name), NameTakenError(name))
+
+    def _expiry(self) -> int:
+        return int(self._clock()) + self._settings.connection_ttl
+
+
+def _no_name() -> Unavailable:
+    return Unavailable(service="the choice of a free name")
