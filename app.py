@@ -6,7 +6,6 @@ those of the deployed functions, which Chalice cannot change later.
 
 import functools
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from chalicelib.entrance import Entrance
 from chalicelib.errors import ChatError
 from chalicelib.forms import HttpRequest
 from chalicelib.pages import HEADERS, INDEX, Page, configuration, read_pages
+from chalicelib.replies import HEADERS as ANSWER_HEADERS
 from chalicelib.replies import Reply, refusal, reply
 from chalicelib.settings import Settings
 
@@ -34,19 +34,10 @@ def settings() -> Settings:
     return Settings.from_environ(os.environ)
 
 
-# Two requests at the same time, on a laptop, must not make two: each would have a key of its own.
-_lock = threading.Lock()
-
-
 @functools.cache
-def _application() -> Application:
-    return Application(settings())
-
-
 def application() -> Application:
     """Return what does the work, which keeps its connections to AWS between invocations."""
-    with _lock:
-        return _application()
+    return Application(settings())
 
 
 @functools.cache
@@ -87,12 +78,14 @@ def publish(event: Any, _: Any) -> dict[str, Any]:
 
 @app.middleware("http")
 def guard(request: Request, get_response: Callable[[Request], Response]) -> Response:
-    """Turn away what has come past CloudFront, where there is one."""
+    """Turn away what has come past CloudFront, where there is one; no answer is without headers."""
     try:
         application().perimeter.admit(request.headers)
     except ChatError as error:
         return _response(refusal(error))
-    return get_response(request)
+    response = get_response(request)
+    response.headers = {**ANSWER_HEADERS, **response.headers}
+    return response
 
 
 @app.route("/", methods=["GET"])

@@ -55,6 +55,8 @@ _SECRETS = Config(
     retries={"mode": "standard", "total_max_attempts": 3},
 )
 _ID_BYTES = 16
+# Made when it may not be needed, as two of a laptop's threads could each make one when it is.
+_LAPTOP_KEY = RandomKeys(secrets.token_bytes)
 
 
 class Application:
@@ -69,7 +71,7 @@ class Application:
         *,
         gateway: ConnectionsGateway | None = None,
         dynamodb: Any = None,
-        keys: Keyring | None = None,
+        secretsmanager: Any = None,
         hasher: Hasher | None = None,
         external: ExternalVerifier | None = None,
         clock: Callable[[], float] = time.time,
@@ -79,7 +81,7 @@ class Application:
         self._settings = settings
         self._given_gateway = gateway
         self._dynamodb = dynamodb
-        self._keys = keys or self._own_keys()
+        self._secretsmanager = secretsmanager
         self._hasher = hasher
         self._external = external
         self._clock = clock
@@ -91,7 +93,7 @@ class Application:
         """What API Gateway's WebSocket events and back ends ask for."""
         doorkeeper = Doorkeeper(
             self.perimeter,
-            verify_ticket=self._tokens.verify_ticket,
+            verify_ticket=self.tokens.verify_ticket,
             guests=self._settings.identity.guests,
         )
         return ChatService(
@@ -113,7 +115,7 @@ class Application:
         return Entrance(
             settings=self._settings,
             accounts=self._accounts,
-            tokens=self._tokens,
+            tokens=self.tokens,
             passwords=passwords,
             logins=Logins(self._accounts, passwords, self._limiter, self._settings.fairness),
             authenticator=self._authenticator,
@@ -197,11 +199,12 @@ class Application:
     @cached_property
     def _authenticator(self) -> Authenticator:
         return Authenticator(
-            self._settings.identity, self._tokens, self._accounts, self._external, self._clock
+            self._settings.identity, self.tokens, self._accounts, self._external, self._clock
         )
 
     @cached_property
-    def _tokens(self) -> Tokens:
+    def tokens(self) -> Tokens:
+        """What makes and checks tokens and tickets."""
         identity, stage = self._settings.identity, self._settings.stage
         return Tokens(self._keys, self._clock, identity, stage, _new_id)
 
@@ -270,12 +273,13 @@ class Application:
     def _has_memberships(self, user: UserName) -> bool:
         return bool(self._memberships.of(user, after=None, limit=1)[0])
 
-    def _own_keys(self) -> Keyring:
-        """Return the keys of the stage; a laptop's are made at random, and end with the process."""
+    @cached_property
+    def _keys(self) -> Keyring:
         secret = self._settings.identity.token_secret
         if secret is None:
-            return RandomKeys(secrets.token_bytes)
-        return SecretKeys(self._client("secretsmanager", _SECRETS), secret, self._clock)
+            return _LAPTOP_KEY
+        client = self._secretsmanager or self._client("secretsmanager", _SECRETS)
+        return SecretKeys(client, secret, self._clock)
 
     def _client(self, service: str, config: Config) -> Any:
         # A session of its own: boto3's default one must not be used by several threads at a time.

@@ -86,7 +86,7 @@ class Passwords:
 
     Two ways to type the same characters make the same password: all are brought into the form
     NFKC. Rules about which characters it must have do more harm than good.
-    https://pages.nist.gov/800-63-4/sp800-63b.html (section 3.1.1)
+    https://pages.nist.gov/800-63-3/sp800-63b.html#memsecretver
     """
 
     def __init__(self, hasher: Hasher) -> None:

@@ -37,7 +37,8 @@ def reply(use_case: Callable[[], Mapping[str, Any]]) -> Reply:
     try:
         return Reply(HTTPStatus.OK, HEADERS, use_case())
     except ChatError as error:
-        if error.retryable:
+        # Not the rate limits: whoever meets one would fill the log.
+        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             logger.warning("%s", error.message, exc_info=True)
         return refusal(error)
     except Exception:

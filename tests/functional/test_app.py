@@ -59,7 +59,7 @@ def app() -> Any:
 def environ(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, value in ENVIRON.items():
         monkeypatch.setenv(name, value)
-    cached = [app_module.settings, app_module._application]
+    cached = [app_module.settings, app_module.application]
     yield
     for function in cached:
         function.cache_clear()

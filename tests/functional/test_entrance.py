@@ -4,15 +4,26 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from moto import mock_aws
 
 import app as app_module
 from chalicelib.perimeter import Perimeter
+from chalicelib.settings import Settings
 from localgateway.testing import TestClient
+from tests.stores.tables import (
+    ACCOUNTS_TABLE,
+    CONNECTIONS_TABLE,
+    MEMBERSHIPS_TABLE,
+    MESSAGES_TABLE,
+    create_tables,
+)
 from tests.unit.fakes import Clock
 from tests.unit.people import PASSWORD, People
 
@@ -55,9 +66,10 @@ def open_site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
         people = People(Clock(START), external=None, **environ)
         client = TestClient(app_module.app, stage_name="local", project_dir=ROOT)
         clients.append(client.__enter__())
-        monkeypatch.setattr(app_module, "entrance", lambda: people.entrance)
-        perimeter = Perimeter(people.settings.identity)
-        monkeypatch.setattr(app_module, "perimeter", lambda: perimeter)
+        application = SimpleNamespace(
+            entrance=people.entrance, perimeter=Perimeter(people.settings.identity)
+        )
+        monkeypatch.setattr(app_module, "application", lambda: application)
         return Site(people, client)
 
     yield start
@@ -153,7 +165,10 @@ def test_the_type_of_a_body_makes_no_difference(site: Site, kind: str) -> None:
 @pytest.mark.parametrize("path", ROUTES)
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
 def test_other_methods_are_refused(site: Site, path: str, method: str) -> None:
-    assert site.ask(path, method=method)[0] in {403, 405}
+    status, _, headers = site.ask(path, method=method)
+
+    assert status == 405
+    assert headers["Cache-Control"] == "no-store"
 
 
 @pytest.mark.parametrize("path", ROUTES)
@@ -194,16 +209,43 @@ def test_half_a_character_in_lambdas_own_json_is_no_fault(path: str) -> None:
 def test_a_fault_tells_no_detail(
     site: Site, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken() -> Any:
-        raise LookupError("s3cret")
+    class Broken:
+        perimeter = Perimeter(site.people.settings.identity)
 
-    monkeypatch.setattr(app_module, "entrance", broken)
+        @property
+        def entrance(self) -> Any:
+            raise LookupError("s3cret")
+
+    monkeypatch.setattr(app_module, "application", Broken)
     status, body, headers = site.ask("/login", ADA)
 
     assert (status, body["Code"]) == (500, "internal")
     assert "s3cret" not in str(body)
     assert "s3cret" in caplog.text
     assert headers["Cache-Control"] == "no-store"
+
+
+def test_app_py_wires_it_to_the_tables_and_to_a_key_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tables = {"CONNECTIONS_TABLE": CONNECTIONS_TABLE, "ACCOUNTS_TABLE": ACCOUNTS_TABLE}
+    others = {"MESSAGES_TABLE": MESSAGES_TABLE, "MEMBERSHIPS_TABLE": MEMBERSHIPS_TABLE}
+    environ = {**tables, **others, "STAGE": "test", "PASSWORD_MEMORY_KIB": "64"}
+    monkeypatch.setattr(app_module, "settings", lambda: Settings.from_environ(environ))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+
+    with mock_aws(), TestClient(app_module.app, stage_name="local", project_dir=ROOT) as client:
+        create_tables(boto3.client("dynamodb", region_name="us-east-1"))
+        app_module.application.cache_clear()
+        site = Site(People(Clock(START)), client)
+        token = site.token()
+        answers = [site.ask("/login", ADA), site.ask("/ticket", authorization=token)]
+        refused = site.ask("/login", {**ADA, "password": "wrong wrong"})
+
+    app_module.application.cache_clear()
+    assert [status for status, _, _ in answers] == [200, 200]
+    assert refused[0] == 401
 
 
 # Behind CloudFront

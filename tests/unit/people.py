@@ -15,6 +15,7 @@ from chalicelib.identities import ExternalIdentity, Identity
 from chalicelib.keys import RandomKeys
 from chalicelib.limiter import Limiter
 from chalicelib.logins import Logins
+from chalicelib.memberships import MembershipRepository
 from chalicelib.models import UserName
 from chalicelib.passwords import BrokenHashError, Passwords
 from chalicelib.settings import Settings
@@ -71,7 +72,6 @@ class People:
         self.issuer = external
         self.ended: list[UserName] = []
         self.guests: list[UserName | None] = []
-        self.known: set[UserName] = set()
         self.failure: Exception | None = None
         self.settings = Settings.from_environ({**ENVIRON, "STAGE": "test", **environ})
         self.tokens = Tokens(
@@ -86,12 +86,15 @@ class People:
     def rebuilt(self) -> Entrance:
         """Return the entrance as another function sees it, which remembers nothing."""
         identity, tables, clock = self.settings.identity, self.settings, self.clock
+        memberships = MembershipRepository(
+            self._database, table=tables.memberships_table, clock=clock, guest_ttl=1
+        )
         accounts = AccountRepository(
             self._database,
             table=tables.accounts_table,
             connections_table=tables.connections_table,
             clock=clock,
-            has_memberships=lambda user: user in self.known,
+            has_memberships=lambda user: bool(memberships.of(user, after=None, limit=1)[0]),
             admins=identity.admins,
         )
         passwords = Passwords(self.hasher)

@@ -243,15 +243,19 @@ def test_an_account_with_a_password_is_not_claimed(accounts: AccountRepository) 
             accounts.claim(UserName(name), ISSUER, "s-1")
 
 
-def interleaved(seed: int, **actors: Callable[[AccountRepository], object]) -> tuple[Any, Any]:
+Act: TypeAlias = Callable[[AccountRepository, Database], object]
+
+
+def interleaved(seed: int, **actors: Act) -> tuple[Any, Any]:
     """Let functions act at the same time; return what each came to, and the items."""
     scheduler, memory, clock = Scheduler(seed), MemoryClient(), Clock(1_800_000_000.0)
 
-    def outcome(act: Callable[[AccountRepository], object]) -> object:
-        repository = _repository(SwitchingClient(memory, scheduler), clock)
+    def outcome(act: Act) -> object:
+        client = SwitchingClient(memory, scheduler)
+        database = Database(client, Backoff(clock=clock, sleep=clock.sleep, random=lambda: 0.5))
         try:
-            return act(repository)
-        except Conflict:
+            return act(_repository(database, clock), database)
+        except (Conflict, ConditionError):
             return None
 
     run = scheduler.run(**{name: lambda act=act: outcome(act) for name, act in actors.items()})
@@ -259,9 +263,9 @@ def interleaved(seed: int, **actors: Callable[[AccountRepository], object]) -> t
     return run.results, {item["username"]["S"]: item for item in items}
 
 
-def _repository(client: Any, clock: Clock) -> AccountRepository:
+def _repository(database: Database, clock: Clock) -> AccountRepository:
     return AccountRepository(
-        Database(client, Backoff(clock=clock, sleep=clock.sleep, random=lambda: 0.5)),
+        database,
         table=ACCOUNTS_TABLE,
         connections_table=CONNECTIONS_TABLE,
         clock=clock,
@@ -273,8 +277,8 @@ def test_of_two_who_register_names_that_look_alike_one_gets_theirs() -> None:
     for seed in range(60):
         results, items = interleaved(
             seed,
-            alice=lambda accounts: accounts.create(ALICE, "h1"),
-            mallory=lambda accounts: accounts.create(UserName("a1ice"), "h2"),
+            alice=lambda accounts, _: accounts.create(ALICE, "h1"),
+            mallory=lambda accounts, _: accounts.create(UserName("a1ice"), "h2"),
         )
 
         winners = [account.user for account in results.values() if account is not None]
@@ -282,12 +286,31 @@ def test_of_two_who_register_names_that_look_alike_one_gets_theirs() -> None:
         assert set(items) == {*winners, "look#allce"}
 
 
+def test_of_a_guest_and_an_account_that_look_alike_one_gets_the_name() -> None:
+    def come_as_guest(accounts: AccountRepository, database: Database) -> object:
+        key = {"pk": {"S": "user#allce"}, "sk": {"S": "guest"}}
+        item = {**key, "expires_at": {"N": "1800007800"}}
+        absent = {"ConditionExpression": "attribute_not_exists(pk)"}
+        put = {"Put": {"TableName": CONNECTIONS_TABLE, "Item": item, **absent}}
+        database.transact_until_done([put, accounts.looks_taken_write(UserName("a1ice"))])
+        return "a guest"
+
+    outcomes = set()
+    for seed in range(60):
+        results, _ = interleaved(
+            seed, alice=lambda accounts, _: accounts.create(ALICE, "h"), guest=come_as_guest
+        )
+        outcomes.add((results["alice"] is None, results["guest"] is None))
+
+    assert outcomes == {(True, False), (False, True)}
+
+
 def test_two_tabs_with_the_first_token_of_another_issuer_come_to_the_same() -> None:
     for seed in range(60):
         results, items = interleaved(
             seed,
-            one=lambda accounts: accounts.claim(ALICE, ISSUER, "s-1"),
-            other=lambda accounts: accounts.claim(ALICE, ISSUER, "s-1"),
+            one=lambda accounts, _: accounts.claim(ALICE, ISSUER, "s-1"),
+            other=lambda accounts, _: accounts.claim(ALICE, ISSUER, "s-1"),
         )
 
         assert results["one"] == results["other"] is not None
@@ -298,8 +321,8 @@ def test_of_two_people_with_the_same_name_elsewhere_one_gets_it() -> None:
     for seed in range(60):
         results, _ = interleaved(
             seed,
-            one=lambda accounts: accounts.claim(ALICE, ISSUER, "s-1"),
-            other=lambda accounts: accounts.claim(ALICE, ISSUER, "s-2"),
+            one=lambda accounts, _: accounts.claim(ALICE, ISSUER, "s-1"),
+            other=lambda accounts, _: accounts.claim(ALICE, ISSUER, "s-2"),
         )
 
         assert [account is None for account in results.values()].count(True) == 1

@@ -8,9 +8,13 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 
+from chalicelib.bootstrap import Application
 from chalicelib.errors import Unavailable
+from chalicelib.identities import Identity
 from chalicelib.keys import Key, RandomKeys, SecretKeys
-from tests.unit.fakes import Clock, client_error
+from chalicelib.models import UserName
+from chalicelib.settings import Settings
+from tests.unit.fakes import ENVIRON, Clock, client_error
 
 OLD, NEW = "o" * 64, "n" * 64
 
@@ -195,3 +199,26 @@ def test_secrets_manager_answers_as_the_fake_does(clock: Clock) -> None:
         clock.now += 300
         assert keys.current() == key_of(NEW)
         assert keys.find(key_of(OLD).id) == key_of(OLD)
+
+
+def test_a_stage_with_a_secret_signs_with_it(secrets: Secrets, clock: Clock) -> None:
+    environ = {**ENVIRON, "STAGE": "prod", "TOKEN_SECRET_ARN": "tokens"}
+    settings = Settings.from_environ(environ)
+    identity = Identity(user=UserName("ada"), version=1)
+
+    one, other = (
+        Application(settings, secretsmanager=secrets, clock=clock).tokens for _ in range(2)
+    )
+    ticket = one.ticket(identity, int(clock.now) + 60)
+
+    read = other.verify_ticket(ticket.text)
+    assert read.identity == identity
+    assert len(read.id) >= 22, "128 bits"
+
+
+def test_to_wire_it_no_call_is_made_to_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    environ = {**ENVIRON, "STAGE": "prod", "TOKEN_SECRET_ARN": "tokens"}
+
+    assert Application(Settings.from_environ(environ)).tokens

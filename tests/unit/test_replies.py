@@ -58,6 +58,16 @@ def test_who_is_not_known_is_told_how_to_be() -> None:
     assert failing(Unauthorized()).headers["WWW-Authenticate"] == "Bearer"
 
 
+def test_of_failures_elsewhere_the_log_tells_and_of_refusals_it_does_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    failing(RateLimited(what="knocks", retry_after_ms=1))
+    assert caplog.text == ""
+
+    failing(Unavailable())
+    assert "the database is busy" in caplog.text
+
+
 def test_a_fault_is_logged_and_tells_nothing(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         answer = failing(LookupError("the table s3cret is not there"))
