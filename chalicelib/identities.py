@@ -25,7 +25,13 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExternalIdentity:
-    """A person for whom another issuer vouches; its token is good until `expires_at`."""
+    """A person for whom an external issuer of tokens speaks.
+
+    Attributes:
+        user: Their name here, as the issuer gives it now; it may be given to somebody else later.
+        issuer, subject: Who they are for good. At most 255 characters of subject.
+        expires_at: Until when the token is good, epoch seconds.
+    """
 
     user: UserName
     issuer: str
