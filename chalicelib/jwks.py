@@ -80,7 +80,7 @@ class Jwks:
         key = self._known(kid, algorithm, FRESH_SECONDS)
         if key is None:
             with self._lock:  # others wait for who fetches, and then find what was fetched
-                self._update(kid, algorithm)
+                self._update()
             key = self._known(kid, algorithm, STALE_SECONDS)
         if key is None and (self._failed or not self._snapshot.keys):
             raise Unavailable(service=_SERVICE, retry_after_ms=FAILURE_PAUSE * 1000)
@@ -94,10 +94,9 @@ class Jwks:
             ((kid, _),) = keys
         return keys.get((kid, algorithm))
 
-    def _update(self, kid: str | None, algorithm: str) -> None:
+    def _update(self) -> None:
         pause = FAILURE_PAUSE if self._failed else UNKNOWN_KEY_PAUSE
-        early = self._since(self._tried_at) < pause
-        if early or self._known(kid, algorithm, FRESH_SECONDS):
+        if self._since(self._tried_at) < pause:
             return
         try:
             keys = _parse(self._fetch(self._location()))
@@ -142,7 +141,7 @@ def _key(jwk: Any) -> PyJWK | None:
     members = {name: jwk[name] for name in (*_MEMBERS, "kid") if name in jwk}
     try:
         key = PyJWK(members, algorithm)
-    except (PyJWTError, OverflowError):
+    except PyJWTError:
         return None
     return key if algorithm == "ES256" or key.key.key_size in _RSA_BITS else None
 

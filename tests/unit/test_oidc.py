@@ -185,6 +185,9 @@ FORGERIES: dict[str, Callable[[Issuer], object]] = {
     "a payload that is not encoded": lambda issuer: issuer.signed(
         {"kid": "one", "b64": False, "crit": ["b64"]}, issuer.claims()
     ),
+    "an extension that changes nothing": lambda issuer: issuer.signed(
+        {"kid": "one", "b64": True, "crit": ["b64"]}, issuer.claims()
+    ),
     "an empty list of extensions": lambda issuer: issuer.signed(
         {"kid": "one", "crit": []}, issuer.claims()
     ),
