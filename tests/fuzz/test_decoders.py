@@ -1,17 +1,15 @@
 """The targets of the fuzzer, on inputs that would take long to find: none is slow, none raises."""
 
-import importlib.util
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.fuzz.decoders import main
 from tests.fuzz.targets import LARGEST, TARGETS, SlowError, attempt, seeds
 from tests.unit.issuers import segment
 
-ROOT = Path(__file__).parents[2]
 HALF = "\\ud800"
 HUGE = {
     "open brackets": "[" * LARGEST,
@@ -63,21 +61,24 @@ def test_what_is_slow_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         attempt(b"\x00ab")
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.fuzz.decoders", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def test_without_the_fuzzer_one_line_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "atheris", None)
+
+    status = main(["--seconds", "1"])
+
+    assert status == 2
+    assert capsys.readouterr().err == "atheris is not installed: see requirements-fuzz.txt\n"
 
 
-@pytest.mark.skipif(bool(importlib.util.find_spec("atheris")), reason="atheris is installed")
-def test_without_the_fuzzer_one_line_says_so() -> None:
-    done = run("--seconds", "1")
-
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "atheris is not installed: see requirements-fuzz.txt\n"
-
-
-def test_an_input_that_was_found_is_tried_again(tmp_path: Path) -> None:
+def test_an_input_that_was_found_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = tmp_path / "crash"
-    found.write_bytes(seeds()[0])
+    found.write_bytes(b"\x00found")
+    tried: list[bytes] = []
+    monkeypatch.setattr("tests.fuzz.targets.attempt", tried.append)
 
-    assert run("--replay", str(found)).returncode == 0
+    assert main(["--replay", str(found)]) == 0
+    assert tried == [b"\x00found"]
