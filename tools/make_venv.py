@@ -52,12 +52,12 @@ def _install_pip(directory: str) -> int:
 def _fetch(index: str) -> bytes:
     # The HTML form of the index (PEP 503) is the one that every mirror serves.
     request = urllib.request.Request(index, headers={"Accept": "text/html"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:  # as the user says  # nosec B310
         links = re.findall(r'href="([^"]+)"', answer.read().decode())
     link = next((link for link in links if link.partition("#")[0].endswith("/" + PIP)), None)
     if link is None:
         raise LookupError(f"{index} does not list it")
-    with urllib.request.urlopen(urljoin(index, link), timeout=60) as answer:
+    with urllib.request.urlopen(urljoin(index, link), timeout=60) as answer:  # its hash is checked  # nosec B310
         wheel: bytes = answer.read()
     if hashlib.sha256(wheel).hexdigest() != SHA256:
         raise ValueError("its hash is not the expected one")
