@@ -24,6 +24,7 @@ from chalicelib.crt import CrtGateway
 from chalicelib.database import Database
 from chalicelib.directory import Directory
 from chalicelib.doorkeeper import Doorkeeper
+from chalicelib.downloads import download
 from chalicelib.entrance import Entrance
 from chalicelib.evictions import Evictions
 from chalicelib.gateway import ConnectionsGateway
@@ -33,6 +34,7 @@ from chalicelib.logins import Logins
 from chalicelib.memberships import MembershipRepository
 from chalicelib.messages import MessageLog
 from chalicelib.models import UserName
+from chalicelib.oidc import OidcVerifier
 from chalicelib.passwords import Argon2Hasher, Hasher, Passwords
 from chalicelib.perimeter import Perimeter
 from chalicelib.presence import Presence
@@ -198,8 +200,9 @@ class Application:
 
     @cached_property
     def _authenticator(self) -> Authenticator:
+        external = self._external or self._oidc()
         return Authenticator(
-            self._settings.identity, self.tokens, self._accounts, self._external, self._clock
+            self._settings.identity, self.tokens, self._accounts, external, self._clock
         )
 
     @cached_property
@@ -269,6 +272,19 @@ class Application:
     def _database(self) -> Database:
         client = self._dynamodb or self._client("dynamodb", _DYNAMODB)
         return Database(client, self._backoff)
+
+    def _oidc(self) -> ExternalVerifier | None:
+        identity = self._settings.identity
+        if identity.oidc_issuer is None or identity.oidc_audience is None:
+            return None
+        return OidcVerifier(
+            identity.oidc_issuer,
+            identity.oidc_audience,
+            username_claim=identity.oidc_username_claim,
+            jwks_url=identity.oidc_jwks_url,
+            fetch=download,
+            clock=self._clock,
+        ).verify
 
     def _has_memberships(self, user: UserName) -> bool:
         return bool(self._memberships.of(user, after=None, limit=1)[0])
