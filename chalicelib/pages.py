@@ -54,6 +54,8 @@ def configuration(settings: Settings, host: str | None) -> dict[str, Any]:
     return {
         "websocket_url": websocket_url(settings, host),
         "guests": settings.identity.guests,
+        "registration": settings.identity.registration,
+        "external": settings.identity.oidc_issuer is not None,
         "lobby": settings.lobby,
         "limits": {
             "message": settings.max_message_length,
