@@ -78,6 +78,8 @@ def test_the_url_of_the_setting_wins() -> None:
     assert told == {
         "websocket_url": "wss://chat.example",
         "guests": False,
+        "registration": True,
+        "external": False,
         "lobby": "lobby",
         "limits": {"message": 8000, "subscriptions": 100, "presence": 100},
     }
