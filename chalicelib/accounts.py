@@ -168,15 +168,19 @@ class AccountRepository:
             raise Unauthorized(reason="there is no such account any more") from error
         return Account.of(item).token_version
 
+    def is_reserved(self, user: UserName) -> bool:
+        """Tell whether nobody may have a name, because it pretends to be somebody's."""
+        return skeleton(user) in self._reserved
+
     def looks_taken(self, user: UserName) -> bool:
         """Tell whether no guest may have this name: an account looks like it, or it pretends."""
-        look = skeleton(user)
-        return look in self._reserved or bool(self._database.get(self._table, _look_key(look)))
+        look = _look_key(skeleton(user))
+        return self.is_reserved(user) or self._database.get(self._table, look) is not None
 
     def looks_taken_write(self, user: UserName) -> dict[str, Any]:
         """Return the part of a transaction that fails when an account looks like this name.
 
-        It does not know of names that pretend: `looks_taken` does.
+        It does not know of names that pretend: see `is_reserved`.
         """
         return {
             "ConditionCheck": {
@@ -201,7 +205,7 @@ class AccountRepository:
         }
 
     def _create(self, user: UserName, proof: Item) -> Account:
-        if skeleton(user) in self._reserved or self._has_memberships(user):
+        if self.is_reserved(user) or self._has_memberships(user):
             raise Conflict(_TAKEN)
         item = {
             **_key(user),

@@ -1,7 +1,7 @@
 """Coming in: from a verified admission to a registered connection."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 
 from chalicelib.accounts import AccountRepository
@@ -70,7 +70,7 @@ class Arrivals:
         """
         key = sha256(self._new_id().encode()).hexdigest()
         expires_at = int(self._clock()) + self._settings.connection_ttl
-        for name in candidates(wanted, self._random):
+        for name in self._names(wanted):
             try:
                 self._claims.keep(name, expires_at, key, self._no_account(name))
             except NameTakenError:
@@ -80,7 +80,7 @@ class Arrivals:
 
     def _welcome(self, origin: Origin, visit: Visit) -> Session:
         expires_at = self._expiry()
-        for name in candidates(visit.wanted, self._random):
+        for name in self._names(visit.wanted):
             identity = Identity(user=name, guest=True, key_digest=visit.key_digest)
             try:
                 return self._add(origin, identity, expires_at, self._no_account(name))
@@ -127,27 +127,29 @@ class Arrivals:
     def _check_number(self, session: Session) -> None:
         """Take the connection back if it is one too many.
 
-        Counted after it was added: of several that come at the same time, all see the same order,
-        and those beyond the limit go.
+        Counted after it was added, so that of several which come at the same time none is missed.
+        All of them may go then, and one of them come again.
         """
-        limit = self._settings.fairness.connections
         try:
-            if not limit or self._place(session) < limit:
+            if not self._is_too_many(session):
                 return
             # Some may be dead, and nobody has noticed.
             self._presence.sweep([personal_room(session.user)])
-            if self._place(session) < limit:
+            if not self._is_too_many(session):
                 return
         except Exception:  # it is registered: one connection too many is the lesser evil
             logger.exception("the connections of a person could not be counted")
             return
         self._connections.remove(session.connection_id)
-        raise TooManyConnections(limit=limit)
+        raise TooManyConnections(limit=self._settings.fairness.connections)
 
-    def _place(self, session: Session) -> int:
-        own = (session.connected_at, session.connection_id)
-        devices = self._connections.devices(session.user)
-        return sum((device.joined_at, device.connection_id) < own for device in devices)
+    def _is_too_many(self, session: Session) -> bool:
+        limit = self._settings.fairness.connections
+        return bool(limit) and len(self._connections.devices(session.user)) > limit
+
+    def _names(self, wanted: UserName | None) -> Iterator[UserName]:
+        names = candidates(wanted, self._random)
+        return (name for name in names if not self._accounts.is_reserved(name))
 
     def _no_account(self, name: UserName) -> Demand:
         return Demand(self._accounts.looks_taken_write(name), NameTakenError(name))

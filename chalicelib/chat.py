@@ -21,6 +21,7 @@ from chalicelib.settings import Settings
 
 logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
+_SERVER_ERROR = 500
 
 
 class ChatService:
@@ -125,7 +126,7 @@ def _attempt(use_case: Callable[[], _T]) -> _T | ChatError:
     try:
         return use_case()
     except ChatError as error:
-        if error.retryable:
+        if error.status >= _SERVER_ERROR:
             logger.warning("%s", error.message, exc_info=True)
         return error
     except Exception:

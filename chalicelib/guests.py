@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 from chalicelib.errors import BadRequest
-from chalicelib.models import SYSTEM_USER, USER_LENGTH, USER_RULE, UserName, is_user
+from chalicelib.models import USER_LENGTH, USER_RULE, UserName, is_user
 
 # Without 0, 1, i, l and o, which people mix up.
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
@@ -22,7 +22,8 @@ def requested_name(name: Any) -> UserName | None:
     """
     if name is None:
         return None
-    if not isinstance(name, str) or not is_user(name.lower()):
+    # The Kelvin sign becomes a plain k in lower case.
+    if not isinstance(name, str) or not name.isascii() or not is_user(name.lower()):
         raise BadRequest(field="name", problem=USER_RULE)
     return UserName(name.lower())
 
@@ -44,7 +45,7 @@ def requested_key(key: Any) -> str | None:
 
 def candidates(wanted: UserName | None, random: Callable[[], float]) -> Iterator[UserName]:
     """Yield the names to try, best first: as wanted, then with random endings."""
-    if wanted is not None and wanted != SYSTEM_USER:
+    if wanted is not None:
         yield wanted
     for _ in range(_CANDIDATES):
         yield _guest(random) if wanted is None else _variant(wanted, random)

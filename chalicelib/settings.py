@@ -280,7 +280,8 @@ def _admins(variables: Variables) -> frozenset[UserName]:
 def _https(variables: Variables, name: str) -> str | None:
     url = variables.text(name)
     parts = urlsplit(url)
-    if url and parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+    local = parts.scheme == "http" and parts.hostname in _LOOPBACK
+    if url and parts.scheme != "https" and not local:
         raise SettingsError(f"{name} is {url!r}: it must be a URL that starts with https://")
     return url or None  # as it is: an issuer may end with a slash, and is compared
 

@@ -161,6 +161,13 @@ def test_a_guest_neither_takes_nor_resembles_a_registered_name(
     assert session.user.startswith(f"{wanted}-")
 
 
+@pytest.mark.parametrize("wanted", ["admin", "adm1n", "support", "everyone", "sy.stem"])
+def test_a_guest_does_not_pretend_to_be_somebody(arrivals: Arrivals, wanted: str) -> None:
+    session = arrivals.register(at("A="), Visit(UserName(wanted), None))
+
+    assert session.user.startswith(f"{wanted}-")
+
+
 def test_a_name_can_be_kept_before_connecting(arrivals: Arrivals, clock: Clock) -> None:
     identity = arrivals.reserve(BOB)
     later = ticket(clock)

@@ -51,13 +51,6 @@ def test_without_a_wish_the_name_is_made_up() -> None:
     assert all(is_user(name) for name in names)
 
 
-def test_no_guest_speaks_for_the_system() -> None:
-    names = list(candidates(UserName("system"), chance()))
-
-    assert "system" not in names
-    assert names[0].startswith("system-")
-
-
 @pytest.mark.parametrize("number", [0.0, 0.999999999])
 def test_every_random_number_makes_a_name(number: float) -> None:
     assert is_user(next(candidates(None, lambda: number)))

@@ -233,7 +233,8 @@ def test_a_missing_table_is_named(missing: str, value: str | None) -> None:
         ("MAX_SUBSCRIPTIONS", "401", "an integer from 1 to 400"),
         ("POST_CONCURRENCY", "0", "an integer from 1 to 1000"),
         ("OIDC_ISSUER", "http://issuer.example", "https://"),
-        ("OIDC_JWKS_URL", "ftp://127.0.0.2/keys", "https://"),
+        ("OIDC_JWKS_URL", "http://127.0.0.2/keys", "https://"),
+        ("OIDC_JWKS_URL", "ftp://localhost/keys", "https://"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(name: str, value: str, allowed: str) -> None:

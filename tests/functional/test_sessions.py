@@ -1,0 +1,296 @@
+"""Who speaks, for how long, and how much: accounts, tickets and limits, from outside."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from localgateway.testing import HandshakeRefused
+from tests.functional.chats import START, Chat, Person, chatting
+from tests.stores.memory import MemoryClient
+
+PASSWORD = "correct horse battery"
+Start = Callable[..., Chat]
+
+
+def post(chat: Chat, path: str, *, token: str = "", **fields: Any) -> dict[str, Any]:
+    """Ask over HTTP, and return the answer."""
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+    body = json.dumps(fields).encode()
+    answer = chat.client.request("POST", path, headers=headers, body=body)
+    found: dict[str, Any] = json.loads(answer.body)
+    return found | {"status": answer.status}
+
+
+def register(chat: Chat, name: str) -> str:
+    """Make an account, and return a token of it."""
+    return str(post(chat, "/register", username=name, password=PASSWORD)["token"])
+
+
+def connect(chat: Chat, token: str) -> Person:
+    """Connect with a ticket for a token."""
+    return Person(chat.client.connect(f"/?ticket={post(chat, '/ticket', token=token)['ticket']}"))
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    open_ones: list[Any] = []
+
+    def begin(**environ: str) -> Chat:
+        running = chatting(monkeypatch, dynamodb=MemoryClient(), **{"ADDRESS_RATE": "0", **environ})
+        open_ones.append(running)
+        chat: Chat = running.__enter__()
+        return chat
+
+    yield begin
+    for running in open_ones:
+        running.__exit__(None, None, None)
+
+
+@pytest.fixture
+def chat(start: Start) -> Chat:
+    return start()
+
+
+# Who
+
+
+@pytest.mark.clause("S1")
+def test_the_server_says_who_speaks_and_when(chat: Chat) -> None:
+    ada, bo = (connect(chat, register(chat, name)) for name in ("ada", "bo"))
+    lies = {"user": "bo", "guest": True, "at": "1999-01-01T00:00:00.000Z", "seq": 99}
+
+    ada.ask("sendmessage", message="hello", **lies)
+
+    assert bo.heard("message") == [
+        {
+            "type": "message",
+            "room": "lobby",
+            "seq": 1,
+            "user": "ada",
+            "message": "hello",
+            "at": "2027-01-15T08:00:00.000Z",
+        }
+    ]
+
+
+@pytest.mark.clause("S2")
+def test_a_ticket_opens_one_connection_within_30_seconds(chat: Chat) -> None:
+    token = register(chat, "ada")
+    first, second = (post(chat, "/ticket", token=token)["ticket"] for _ in range(2))
+
+    chat.client.connect(f"/?ticket={first}")
+    chat.clock.now += 30
+    for used_or_late in (first, second):
+        with pytest.raises(HandshakeRefused) as caught:
+            chat.client.connect(f"/?ticket={used_or_late}")
+        assert caught.value.status == 401
+
+
+@pytest.mark.clause("S5")
+def test_guests_are_marked_wherever_they_show(chat: Chat) -> None:
+    ada = connect(chat, register(chat, "ada"))
+    guest = chat.join("bo")
+    ada.heard()
+
+    guest.say("hello")
+    guest.ask("editmessage", room="lobby", target=1, message="hallo")
+    guest.ask("react", room="lobby", target=1, emoji="👍")
+    guest.send("typing", room="lobby")
+    guest.ask("deletemessage", room="lobby", target=1)
+    guest.socket.leave()
+
+    heard = ada.heard()
+    assert len(heard) == 6
+    assert all(frame["user"] == "bo" and frame["guest"] for frame in heard)
+    events = ada.ask("history", room="lobby")["events"]
+    assert all(event["guest"] for event in events)
+
+
+@pytest.mark.clause("S5")
+def test_who_has_an_account_is_never_marked(chat: Chat) -> None:
+    ada = connect(chat, register(chat, "ada"))
+    guest = chat.join("bo")
+
+    ada.say("hello")
+    ada.send("typing", room="lobby")
+
+    assert not any("guest" in frame for frame in guest.heard())
+    assert "guest" not in ada.ask("hello")
+    assert guest.ask("hello")["guest"]
+    people = guest.ask("presence", room="lobby")
+    assert (people["users"], people["guests"]) == (["ada", "bo"], ["bo"])
+
+
+@pytest.mark.clause("S5")
+def test_what_a_guest_has_said_is_not_the_accounts_of_that_name_to_change(chat: Chat) -> None:
+    guest = chat.join("ada")
+    guest.say("hello")
+    guest.socket.leave()
+
+    ada = connect(chat, register(chat, "ada"))
+
+    answer = ada.ask("editmessage", room="lobby", target=1, message="bye")
+    assert answer["code"] == "forbidden"
+
+
+@pytest.mark.clause("S6")
+@pytest.mark.parametrize("name", ["ada", "ADA", "a.d.a", "a_d-a", "acla"])
+def test_names_that_look_alike_are_one(chat: Chat, name: str) -> None:
+    register(chat, "ada")
+
+    assert post(chat, "/register", username=name, password=PASSWORD)["status"] == 409
+    assert post(chat, "/guest", username=name)["user"] != name.lower()
+    assert chat.join(name).name != name.lower()
+
+
+@pytest.mark.clause("S6")
+def test_the_name_of_a_guest_who_is_there_is_not_registered(chat: Chat) -> None:
+    chat.join("ada")
+
+    assert post(chat, "/register", username="ada", password=PASSWORD)["status"] == 409
+
+
+# For how long
+
+
+@pytest.mark.clause("S3")
+def test_a_session_ends_with_its_token_unless_it_is_refreshed(start: Start) -> None:
+    chat = start(TOKEN_TTL_SECONDS="60")
+    token = register(chat, "ada")
+    ada, bo = connect(chat, token), chat.join("bo")
+    chat.clock.now += 50
+    newer = post(chat, "/token", token=token)["token"]
+
+    chat.clock.now += 10
+    refused = ada.ask("sendmessage", message="too late")
+    bo.say("nobody hears this")
+    assert (refused["code"], ada.heard("message")) == ("unauthorized", [])
+
+    assert ada.ask("refresh", token=newer)["expires_at"] == "2027-01-15T08:01:50.000Z"
+    bo.say("hello")
+    assert [frame["message"] for frame in ada.heard("message")] == ["hello"]
+    caught_up = ada.ask("subscribe", room="lobby", after=0)
+    assert [event["seq"] for event in caught_up["events"]] == [1, 2]
+
+
+@pytest.mark.clause("S3")
+def test_a_refresh_never_shortens_a_session_nor_takes_somebody_elses_token(chat: Chat) -> None:
+    older = register(chat, "ada")
+    chat.clock.now += 100
+    ada = connect(chat, post(chat, "/token", token=older)["token"])
+    before = ada.ask("hello")["expires_at"]
+
+    assert ada.ask("refresh", token=older)["expires_at"] == before
+    assert ada.ask("refresh", token=register(chat, "bo"))["code"] == "forbidden"
+    assert ada.ask("refresh", token="nonsense")["code"] == "unauthorized"
+    assert ada.ask("hello")["expires_at"] == before
+
+
+@pytest.mark.clause("S4")
+def test_logging_out_ends_everything_that_was_open(chat: Chat) -> None:
+    token = register(chat, "ada")
+    phone, laptop, bo = connect(chat, token), connect(chat, token), chat.join("bo")
+    waiting = post(chat, "/ticket", token=token)["ticket"]
+    bo.heard()
+
+    assert post(chat, "/logout", token=token)["status"] == 200
+
+    for device in (phone, laptop):
+        assert [frame["reason"] for frame in device.heard("reconnect")] == ["logged out"]
+        assert device.ask("sendmessage", message="x")["code"] == "unauthorized"
+        assert device.ask("refresh", token=token)["code"] == "unauthorized"
+    bo.say("who is there?")
+    assert phone.heard() == laptop.heard() == []
+    assert [frame["status"] for frame in bo.heard("presence")] == ["left"]
+    with pytest.raises(HandshakeRefused):
+        chat.client.connect(f"/?ticket={waiting}")
+    assert post(chat, "/ticket", token=token)["status"] == 401
+    assert post(chat, "/login", username="ada", password=PASSWORD)["status"] == 200
+
+
+@pytest.mark.clause("S4")
+def test_an_old_guest_cannot_log_out_whoever_has_the_name_now(chat: Chat) -> None:
+    old = post(chat, "/guest", username="ada")
+    chat.clock.now += 7800
+    ada = chat.join("ada")
+
+    post(chat, "/logout", token=old["token"])
+
+    assert ada.name == old["user"] == "ada"
+
+
+def test_a_guest_has_the_same_name_on_every_connection_with_its_token(chat: Chat) -> None:
+    token = post(chat, "/guest", username="bo")["token"]
+
+    assert [connect(chat, token).name for _ in range(2)] == ["bo", "bo"]
+    assert chat.join("bo").name != "bo"
+
+
+def test_a_guest_logs_out_too(chat: Chat) -> None:
+    token = post(chat, "/guest", username="bo")["token"]
+    guest = connect(chat, token)
+
+    post(chat, "/logout", token=token)
+
+    assert guest.ask("hello")["code"] == "unauthorized"
+
+
+# How much
+
+
+@pytest.mark.clause("F1")
+def test_a_connection_has_a_burst_and_then_a_rate(start: Start) -> None:
+    ada = start(FRAME_RATE="10", FRAME_BURST="50").join("ada")
+
+    answers = [ada.ask("sendmessage", message="x") for _ in range(51)]
+
+    assert [answer["type"] for answer in answers] == ["ack"] * 50 + ["error"]
+    assert (answers[50]["code"], answers[50]["retryable"]) == ("rate_limited", True)
+    assert 0 < answers[50]["retry_after_ms"] <= 100
+
+
+@pytest.mark.clause("F1")
+def test_what_cannot_be_read_counts_and_what_is_limited_changes_nothing(start: Start) -> None:
+    chat = start(FRAME_RATE="10", FRAME_BURST="3")
+    ada = chat.join("ada")
+    for text in ("nonsense", "[]", "{}"):
+        ada.socket.send(text)
+
+    assert ada.ask("sendmessage", message="x")["code"] == "rate_limited"
+
+    chat.clock.now += 1
+    assert ada.ask("history", room="lobby")["events"] == []
+
+
+@pytest.mark.clause("F2")
+def test_a_person_has_so_many_connections_and_no_more(start: Start) -> None:
+    chat = start(MAX_CONNECTIONS="3")
+    token = register(chat, "ada")
+    devices = [connect(chat, token) for _ in range(3)]
+
+    with pytest.raises(HandshakeRefused) as caught:
+        connect(chat, token)
+
+    assert caught.value.status == 429
+    assert [device.name for device in devices] == ["ada"] * 3
+    devices[0].socket.leave()
+    assert connect(chat, token).name == "ada"
+
+
+@pytest.mark.clause("F4")
+def test_a_flood_by_one_is_nothing_to_the_others(start: Start) -> None:
+    chat = start(FRAME_RATE="10", FRAME_BURST="5")
+    flooder, others = chat.join("flooder"), [chat.join(f"p{n}") for n in range(3)]
+
+    for number in range(50):
+        flooder.send("sendmessage", message=f"spam {number}")
+    answers = [other.ask("sendmessage", message="hello") for other in others]
+
+    assert [answer["type"] for answer in answers] == ["ack"] * 3
+    assert len(others[0].heard("message")) == 5 + 2
+
+
+def test_the_time_of_these_tests_is_known() -> None:
+    assert START == 1_800_000_000
