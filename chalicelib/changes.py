@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib.database import Item, number, string
+from chalicelib.database import Item, number, string, strings
 from chalicelib.drafts import Appended, Change, Edit, Reaction
-from chalicelib.entries import Kept, entry_key, is_message, reaction_key
+from chalicelib.entries import Kept, entry_key, is_message, reaction_key, reactor_key
 from chalicelib.errors import Conflict, Forbidden, NotFound
+
+# Of one person to one message. Nobody means more than that, and the message has a limit of its own,
+# which nobody may use up for the others.
+MAX_REACTIONS_EACH = 20
 
 # A message that is there for the readers, see Kept.
 _IS_THERE = (
@@ -20,6 +24,7 @@ _IS_THERE = (
 class _Effect:
     sets: Sequence[str] = ()
     removes: Sequence[str] = ()
+    also: str = ""
     condition: str
     names: dict[str, str]
     values: Item = field(default_factory=dict)
@@ -38,7 +43,7 @@ def target_update(
     return {
         "TableName": table,
         "Key": entry_key(change.room, change.target),
-        "UpdateExpression": f"SET {sets}{removes}",
+        "UpdateExpression": f"SET {sets}{removes}{effect.also}",
         "ConditionExpression": f"{_IS_THERE} AND {effect.condition}",
         "ExpressionAttributeNames": {"#at": "at", **effect.names},
         "ExpressionAttributeValues": {
@@ -59,7 +64,8 @@ def refusal(change: Change, target: Item | None, kept: Kept) -> Appended:
     Raises:
         NotFound: the target is no message, or no longer kept.
         Forbidden: it is somebody else's.
-        Conflict: it has been deleted, or has all the reactions that it may have.
+        Conflict: it has been deleted, or has all the reactions that it may have, of all people or
+            of this one.
     """
     if not target or not is_message(target) or not kept.has(target):
         raise NotFound(f"{change.target} is no message of {change.room}")
@@ -86,11 +92,14 @@ def _check_state(change: Edit | Reaction, target: Item) -> None:
     reactions = target["reactions"]["M"]
     if isinstance(change, Edit) or change.removed:
         return
-    if reaction_key(change.emoji, change.user) not in reactions:
-        raise Conflict(
-            f"message {change.target} of {change.room} has {len(reactions)} reactions, "
-            "as many as it may have"
-        )
+    if reaction_key(change.emoji, change.user) in reactions:
+        return
+    own = len(target.get(reactor_key(change.user), strings([]))["SS"])
+    count, whose = (own, " of yours") if own >= MAX_REACTIONS_EACH else (len(reactions), "")
+    raise Conflict(
+        f"message {change.target} of {change.room} has {count} reactions{whose}, "
+        "as many as it may have"
+    )
 
 
 def _effect(change: Change, max_reactions: int) -> _Effect:
@@ -117,15 +126,30 @@ def _effect(change: Change, max_reactions: int) -> _Effect:
 def _react(reaction: Reaction, limit: int) -> _Effect:
     return _Effect(
         sets=["reactions.#reaction = :seq"],
-        condition="attribute_not_exists(reactions.#reaction) AND size(reactions) < :limit",
-        names={"#reaction": reaction_key(reaction.emoji, reaction.user)},
-        values={":limit": number(limit)},
+        also=" ADD #own :emoji",
+        condition="attribute_not_exists(reactions.#reaction) AND size(reactions) < :limit"
+        " AND (attribute_not_exists(#own) OR size(#own) < :each)",
+        names=_names(reaction),
+        values={
+            ":limit": number(limit),
+            ":each": number(MAX_REACTIONS_EACH),
+            ":emoji": strings([reaction.emoji]),
+        },
     )
 
 
 def _unreact(reaction: Reaction) -> _Effect:
     return _Effect(
         removes=["reactions.#reaction"],
+        also=" DELETE #own :emoji",
         condition="attribute_exists(reactions.#reaction)",
-        names={"#reaction": reaction_key(reaction.emoji, reaction.user)},
+        names=_names(reaction),
+        values={":emoji": strings([reaction.emoji])},
     )
+
+
+def _names(reaction: Reaction) -> dict[str, str]:
+    return {
+        "#reaction": reaction_key(reaction.emoji, reaction.user),
+        "#own": reactor_key(reaction.user),
+    }

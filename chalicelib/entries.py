@@ -101,6 +101,15 @@ def reaction_key(emoji: str, user: UserName) -> str:
     return f"{emoji} {user}"
 
 
+def reactor_key(user: UserName) -> str:
+    """Return the name under which a message has the set of a person's emoji.
+
+    A set and not a count: it goes by itself with the last of them, so that those who come, react
+    and take it back leave nothing.
+    """
+    return f"emoji of {user}"
+
+
 def _content(item: Item, texts: Mapping[int, str]) -> Content:
     made: dict[str, Any] = {
         "room": RoomName(item["room"]["S"]),

@@ -16,6 +16,7 @@ from tests.unit.fakes import (
     CAROL,
     GAMES,
     LOBBY,
+    MESSAGES_TABLE,
     Clock,
     Faulty,
     LogFactory,
@@ -315,6 +316,52 @@ def test_of_a_full_message_reactions_can_be_repeated_and_taken_away(new_log: Log
 
     assert again == Appended(LOBBY, 2, THEN, duplicate=True)
     assert message_of(log).state.reactions == {"👍": [BOB]}
+
+
+# As many emoji as one person may put to a message.
+TWENTY = [chr(0x1F600 + n) for n in range(20)]
+
+
+@pytest.mark.clause("H4")
+def test_nobody_uses_up_the_reactions_of_the_others(log: MessageLog) -> None:
+    append_each(log, said(), *(reacted(1, emoji) for emoji in TWENTY))
+
+    with pytest.raises(Conflict, match="has 20 reactions of yours, as many as it may have"):
+        log.append(reacted(1, "👍"))
+
+    assert log.append(reacted(1, TWENTY[0])).duplicate
+    assert log.append(reacted(1, "👍", user=BOB)).seq == 22
+    append_each(log, reacted(1, TWENTY[0], removed=True), reacted(1, "👍"))
+    assert message_of(log).state.reactions["👍"] == [BOB, ALICE]
+
+
+@pytest.mark.clause("H4")
+def test_who_takes_reactions_back_leaves_nothing_in_the_message(
+    log: MessageLog, dynamodb: Faulty
+) -> None:
+    append_each(log, said(), reacted(1), reacted(1, "👎"))
+    append_each(log, reacted(1, removed=True), reacted(1, "👎", removed=True))
+
+    message = stored(dynamodb, LOBBY)[0]
+    assert message["reactions"] == {"M": {}}
+    assert not [name for name in message if "alice" in name]
+
+
+@pytest.mark.clause("H4")
+def test_reactions_from_before_they_were_counted_can_be_taken_back(
+    log: MessageLog, dynamodb: Faulty
+) -> None:
+    append_each(log, said(), reacted(1))
+    dynamodb.client.update_item(
+        TableName=MESSAGES_TABLE,
+        Key={"room": {"S": "lobby"}, "seq": {"N": "1"}},
+        UpdateExpression="REMOVE #own",
+        ExpressionAttributeNames={"#own": "emoji of alice"},
+    )
+
+    append_each(log, reacted(1, removed=True), reacted(1, "👎"))
+
+    assert message_of(log).state.reactions == {"👎": [ALICE]}
 
 
 @pytest.mark.clause("H4")
