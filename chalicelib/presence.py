@@ -46,7 +46,8 @@ class Presence:
 
     API Gateway may not tell that a connection has ended. One that was silent for `lease` seconds
     is therefore looked up there before it counts. `roster` and `sweep` do that, for each room at
-    most every `sweep_interval` seconds in one function.
+    most every `sweep_interval` seconds in one function. To count a large room is to read it whole;
+    a function does that at most every `count_interval` seconds.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Presence:
         limit: int,
         lease: int,
         sweep_interval: float = 60,
+        count_interval: float = 10,
     ) -> None:
         self._connections = connections
         self._courier = courier
@@ -68,6 +70,8 @@ class Presence:
         self._lease = lease
         self._sweep_interval = sweep_interval
         self._swept: dict[RoomName, float] = {}
+        self._count_interval = count_interval
+        self._counted: dict[RoomName, tuple[float, int]] = {}
 
     def roster(self, room: RoomName) -> Roster:
         """Return who is in a room; of a direct room, which of the two are connected.
@@ -77,8 +81,7 @@ class Presence:
         """
         members = self._few(room)
         if members is None:
-            everyone = {member.user for member in self._connections.members(room)}
-            return Roster([], len(everyone))
+            return Roster([], self._count(room))
         due = self._due([room])
         gone = self._forget_gone([(room, member) for room in due for member in members])
         if gone:
@@ -118,6 +121,20 @@ class Presence:
     def sweep(self, rooms: Iterable[RoomName]) -> None:
         """Remove those from rooms who are gone although nobody said so. Never raises."""
         self._guarded(self._sweep, self._due(rooms))
+
+    def _count(self, room: RoomName) -> int:
+        now = self._clock()
+        recent = {
+            counted: (at, count)
+            for counted, (at, count) in self._counted.items()
+            if now - at < self._count_interval
+        }
+        if room not in recent:
+            everyone = {member.user for member in self._connections.members(room)}
+            recent[room] = now, len(everyone)
+        # A new dictionary each time, as below.
+        self._counted = recent
+        return recent[room][1]
 
     def _due(self, rooms: Iterable[RoomName]) -> list[RoomName]:
         """Return the rooms that have not been swept for a while, and note that they are now."""

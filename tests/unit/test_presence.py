@@ -401,6 +401,29 @@ def test_to_tell_that_a_room_is_large_costs_one_read_however_full_it_is(
 # Who is there
 
 
+@pytest.mark.clause("P2")
+def test_a_large_room_is_counted_once_in_ten_seconds(
+    presence: Presence, come: Come, clock: Clock, dynamodb: Faulty
+) -> None:
+    def whole_reads() -> int:
+        return sum("Limit" not in it for name, it in dynamodb.calls if name == "query")
+
+    for n in range(5):
+        come(f"c{n}", f"u{n}", "lobby")
+    start = whole_reads()
+    counts = [presence.roster(LOBBY).count]
+    come("c5", "u5", "lobby")
+    clock.now += 9.9
+    counts.append(presence.roster(LOBBY).count)
+    once = whole_reads() - start
+    clock.now += 0.2
+
+    counts.append(presence.roster(LOBBY).count)
+
+    assert counts == [5, 5, 6]
+    assert (once, whole_reads() - start) == (1, 2)
+
+
 def test_a_roster_is_sorted_and_names_everyone_once(presence: Presence, come: Come) -> None:
     for connection_id, user in (("1", "carol"), ("2", "bob"), ("3", "carol"), ("4", "alice")):
         come(connection_id, user, "lobby")
