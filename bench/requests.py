@@ -20,6 +20,7 @@ from chalicelib.drafts import Message
 from chalicelib.entries import entry_item
 from chalicelib.gateway import Outcome, Post, Probe
 from chalicelib.models import ConnectionId, RoomName, Session, UserName, personal_room
+from chalicelib.places import Room, room_item
 from chalicelib.records import connection_item, subscription_item
 from chalicelib.settings import Settings
 from localgateway.moto_transactions import cheap_transactions
@@ -37,7 +38,7 @@ _BATCH_WRITE_LIMIT = 25
 _REGION = "us-east-1"
 _TEMPLATE = Path(__file__).parent.parent / "infra" / "data.yaml"
 _TABLES = {
-    name: f"dynamowave-bench-{name}"
+    name: f"dynamowave-test-{name}"
     for name in ("connections", "messages", "memberships", "accounts")
 }
 _SETTINGS = Settings.from_environ(
@@ -120,11 +121,19 @@ class Stage:
                 raise RuntimeError(f"{action} was answered with {post.frame!r}")
 
     def fill(self, room: RoomName, *, messages: int) -> None:
-        """Put everyone but ada, and messages, into a room."""
+        """Make a public room, and put everyone but ada, and messages, into it."""
         self._seat(self._others, lambda _: {room})
+        made = room_item(room, Room(), by=UserName("person-0"), now=_NOW)
+        self._write("memberships", [made])
         author = UserName("person-0")
         said = Message(room=room, user=author, text=_TEXT, cid=_CID)
         self._write("messages", [entry_item(said, n, _AT, n) for n in range(1, messages + 1)])
+
+    def register(self) -> None:
+        """Give everyone an account, and ada's connection to hers."""
+        people = [*self._others, "ada"]
+        self._write("accounts", [{"username": {"S": name}} for name in people])
+        self._seat(["ada"], lambda _: {LOBBY})
 
     def strangers(self, count: int) -> None:
         """Put people elsewhere, each in a room of their own in which something was said."""
@@ -195,6 +204,16 @@ _PING = _doing("ping", rooms={LOBBY: 1})
 _LIST = _doing("rooms")
 
 
+def _ruling(action: str, *, room: RoomName = TEA, **fields: Any) -> Callable[[Stage], None]:
+    return _doing(action, room=room, **fields)
+
+
+def _owning(*others: str) -> Callable[[Stage], None]:
+    """Let ada own a private room, with others as members who have not subscribed to it."""
+    steps = [_ruling("invite", user=other) for other in others]
+    return _acting(Stage.register, _ruling("createroom", private=True), *steps)
+
+
 def _fifty(room: RoomName) -> Callable[[Stage], None]:
     return lambda stage: stage.fill(room, messages=50)
 
@@ -209,6 +228,7 @@ SCENARIOS: dict[str, tuple[Callable[[Stage], None], Callable[[Stage], None]]] = 
     "ping, 10 rooms": (_doing("ping", rooms=dict.fromkeys(TEN_ROOMS, 1)), _ten_rooms),
     "sendmessage": (_SAY, _SAY),
     "sendmessage, cold": (_SAY, _acting(_SAY, Stage.restart)),
+    "sendmessage, not subscribed": (_doing("sendmessage", room=TEA, message=_TEXT), _fifty(TEA)),
     "sendmessage with cid": (_SAY_CID, _SAY),
     "sendmessage with cid, again": (_SAY_CID, _SAY_CID),
     "sendmessage, direct, the first": (_SAY_TO, _acting()),
@@ -217,6 +237,7 @@ SCENARIOS: dict[str, tuple[Callable[[Stage], None], Callable[[Stage], None]]] = 
     "deletemessage": (_doing("deletemessage", room=LOBBY, target=1), _SAY),
     "react": (_doing("react", room=LOBBY, target=1, emoji="\U0001f44d"), _SAY),
     "subscribe": (_doing("subscribe", room=TEA), _fifty(TEA)),
+    "subscribe, a new room": (_doing("subscribe", room=TEA), _acting()),
     "subscribe with after, 50 missed": (_doing("subscribe", room=TEA, after=0), _fifty(TEA)),
     "subscribe, again": (_doing("subscribe", room=LOBBY), _SAY),
     "unsubscribe": (_doing("unsubscribe", room=LOBBY), _acting()),
@@ -226,6 +247,21 @@ SCENARIOS: dict[str, tuple[Callable[[Stage], None], Callable[[Stage], None]]] = 
     "read": (_doing("read", room=LOBBY, seq=1), _acting(_LIST, _SAY)),
     "rooms, 1 room": (_LIST, _acting(_SAY, _LIST)),
     "rooms, 10 rooms": (_LIST, _acting(_ten_rooms, _LIST)),
+    "createroom": (_ruling("createroom"), Stage.register),
+    "invite": (_ruling("invite", user="person-0"), _owning()),
+    "kick": (_ruling("kick", user="person-0"), _owning("person-0")),
+    "ban": (_ruling("ban", user="person-0"), _owning("person-0")),
+    "unban": (
+        _ruling("unban", user="person-0"),
+        _acting(_owning("person-0"), _ruling("ban", user="person-0")),
+    ),
+    "setrole": (_ruling("setrole", user="person-0", role="moderator"), _owning("person-0")),
+    "setrole, a new owner": (
+        _ruling("setrole", user="person-0", role="owner"),
+        _owning("person-0"),
+    ),
+    "slowmode": (_ruling("slowmode", seconds=30), _owning()),
+    "leave": (_ruling("leave"), _acting(_owning(), _ruling("subscribe"))),
     "publish": (Stage.publish, _SAY),
 }
 
@@ -237,7 +273,7 @@ def stage(*, people: int = PEOPLE) -> Iterator[Stage]:
         boto3.client("cloudformation", region_name=_REGION).create_stack(
             StackName="data",
             TemplateBody=_TEMPLATE.read_text(encoding="utf-8"),
-            Parameters=[{"ParameterKey": "Stage", "ParameterValue": "bench"}],
+            Parameters=[{"ParameterKey": "Stage", "ParameterValue": "test"}],
         )
         yield Stage(boto3.client("dynamodb", region_name=_REGION), people)
 

@@ -1,26 +1,45 @@
 """What a connected person can do: one use case for each action of the protocol."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from chalicelib import commands, events
+from chalicelib.access import Access
 from chalicelib.broadcaster import Broadcaster
 from chalicelib.commands import Command
 from chalicelib.connections import ConnectionRepository
 from chalicelib.directory import Directory
+from chalicelib.doors import Doors
 from chalicelib.drafts import Appended, Content, Deletion, Edit, Message, Reaction
 from chalicelib.errors import BadRequest, Forbidden
 from chalicelib.events import Event, given, marked
 from chalicelib.gateway import Post
 from chalicelib.identities import Claims
 from chalicelib.messages import MessageLog
-from chalicelib.models import RoomName, Session, direct_room, direct_users, personal_room
+from chalicelib.models import RoomName, Session, UserName, direct_room, personal_room
+from chalicelib.moderation import Moderation
 from chalicelib.presence import Presence
 from chalicelib.protocol import encode
 from chalicelib.publisher import Publisher
 from chalicelib.reader import CatchUp, Events, Reader
 from chalicelib.settings import Settings
+from chalicelib.slowmode import SlowMode
 from chalicelib.times import iso
+
+# What lets people into rooms, or rules them, asks by itself what they may do there.
+_ASKING = (
+    commands.SendMessage,
+    commands.Subscribe,
+    commands.CreateRoom,
+    commands.Invite,
+    commands.Kick,
+    commands.Ban,
+    commands.Unban,
+    commands.SetRole,
+    commands.Leave,
+    commands.SlowMode,
+)
 
 
 class Actions:
@@ -37,6 +56,10 @@ class Actions:
         presence: Presence,
         directory: Directory,
         authenticate: Callable[[str], Claims],
+        access: Access,
+        doors: Doors,
+        moderation: Moderation,
+        slow_mode: SlowMode,
         clock: Callable[[], float],
     ) -> None:
         self._settings = settings
@@ -48,6 +71,9 @@ class Actions:
         self._presence = presence
         self._directory = directory
         self._authenticate = authenticate
+        self._access = access
+        self._doors = doors
+        self._slow_mode = slow_mode
         self._clock = clock
         self._use_cases: dict[type[Command], Callable[[Session, Any], Event | None]] = {
             commands.Hello: self._hello,
@@ -64,17 +90,25 @@ class Actions:
             commands.Read: self._read,
             commands.Rooms: self._rooms,
             commands.Refresh: self._refresh,
+            commands.CreateRoom: _acknowledged(self._create),
+            commands.Invite: _acknowledged(moderation.invite),
+            commands.Kick: _acknowledged(moderation.kick),
+            commands.Ban: _acknowledged(moderation.ban),
+            commands.Unban: _acknowledged(moderation.unban),
+            commands.SetRole: _acknowledged(moderation.set_role),
+            commands.Leave: _acknowledged(moderation.leave),
+            commands.SlowMode: _acknowledged(moderation.slow_mode),
         }
 
     def perform(self, session: Session, command: Command) -> Event | None:
         """Do what a command asks for; return the answer, if there is one left to give.
 
         Raises:
-            Forbidden: the command is about other people's direct messages.
+            Forbidden: the person may not be in a room that the command names, or not do so there.
             ChatError: as the use case says.
         """
-        for room in _rooms_of(command):
-            _admit(session, room)
+        if not isinstance(command, _ASKING):
+            self._access.check(session, _rooms_of(command))
         return self._use_cases[type(command)](session, command)
 
     def _hello(self, session: Session, command: commands.Hello) -> Event:
@@ -103,6 +137,7 @@ class Actions:
             room = direct_room(session.user, command.to)
         if not room:
             raise BadRequest(field="room", problem="is missing, and there is no lobby")
+        self._doors.open(session, room)
         message = Message(
             room=room,
             user=session.user,
@@ -110,7 +145,8 @@ class Actions:
             text=command.message,
             cid=command.cid,
         )
-        return self._add(session, command, message)
+        append = partial(self._publisher.append, message)
+        return self._show(session, command, message, self._slow_mode.paced(session, room, append))
 
     def _edit(self, session: Session, command: commands.EditMessage) -> Event | None:
         edit = Edit(
@@ -146,7 +182,14 @@ class Actions:
         return self._add(session, command, reaction)
 
     def _add(self, session: Session, command: Command, content: Content) -> Event | None:
-        appended = self._publisher.append(content)
+        return self._show(session, command, content, self._publisher.append(content))
+
+    def _show(
+        self, session: Session, command: Command, content: Content, appended: Appended
+    ) -> Event | None:
+        if appended.room != content.room:
+            # Said before, under this cid, in a room that the person may have been taken out of.
+            self._access.check(session, [appended.room])
         ack = _appended(command, appended)
         # In one batch, so that the author does not wait for the room nor the room for the author.
         also = [] if ack is None else [Post(session.endpoint, session.connection_id, encode(ack))]
@@ -156,10 +199,8 @@ class Actions:
     def _subscribe(self, session: Session, command: commands.Subscribe) -> Event | None:
         room = command.room
         # All devices get direct messages, and whoever asks for the next page is subscribed.
-        if direct_users(room) is None and room not in session.rooms:
-            # First, because a request that is repeated finds the subscription and goes no further.
-            self._directory.join(session, room)
-            self._connections.subscribe(session, room)
+        if not self._access.is_known(session, room):
+            self._doors.enter(session, room)
             self._presence.joined(session, [room])
         # Read after the subscription is written: what is appended later finds it and is pushed.
         return self._catch_up(command)
@@ -185,9 +226,7 @@ class Actions:
     def _unsubscribe(self, session: Session, command: commands.Unsubscribe) -> Event | None:
         if command.room in session.rooms:
             self._presence.left(self._connections.unsubscribe(session, command.room))
-        if command.id is None:
-            return None
-        return events.RoomAck(id=command.id, action=command.action, room=command.room)
+        return _ack(command, command.room)
 
     def _history(self, _: Session, command: commands.History) -> Event:
         page = self._reader.history(command.room, before=command.before, limit=command.limit)
@@ -241,6 +280,10 @@ class Actions:
             id=command.id, action=command.action, expires_at=iso(extended.session_expires_at)
         )
 
+    def _create(self, session: Session, command: commands.CreateRoom) -> None:
+        room, private, slow_mode = command.room, command.private, command.slow_mode
+        self._doors.create(session, room, private=private, slow_mode=slow_mode)
+
 
 def _rooms_of(command: Command) -> Iterable[RoomName]:
     if isinstance(command, commands.Ping):
@@ -249,14 +292,24 @@ def _rooms_of(command: Command) -> Iterable[RoomName]:
     return [] if room is None else [room]
 
 
-def _admit(session: Session, room: RoomName) -> None:
-    try:
-        people = direct_users(room)
-    except ValueError as error:
-        problem = "must name the two people of a direct room in order: dm:<user>:<user>"
-        raise BadRequest(field="room", problem=problem) from error
-    if people is not None and session.user not in people:
-        raise Forbidden(f"{room} is for {' and '.join(people)} only")
+def _acknowledged(
+    change: Callable[[Session, Any], None],
+) -> Callable[[Session, Any], Event | None]:
+    """Return the use case that makes a change to a room, or to somebody in it, and says so."""
+
+    def perform(session: Session, command: Any) -> Event | None:
+        change(session, command)
+        return _ack(command, command.room, getattr(command, "user", None))
+
+    return perform
+
+
+def _ack(command: Command, room: RoomName, user: UserName | None = None) -> Event | None:
+    if command.id is None:
+        return None
+    if user is None:
+        return events.RoomAck(id=command.id, action=command.action, room=room)
+    return events.UserAck(id=command.id, action=command.action, room=room, user=user)
 
 
 def _appended(command: Command, appended: Appended) -> Event | None:

@@ -20,6 +20,10 @@ from chalicelib.settings import Settings
 logger = logging.getLogger(__name__)
 
 
+class _LobbyClosedError(Exception):
+    """The person is banned from the lobby."""
+
+
 class Arrivals:
     """Registers connections, and finds names for guests."""
 
@@ -107,7 +111,15 @@ class Arrivals:
         lobby = [RoomName(self._settings.lobby)] if self._settings.lobby else []
         session = self._session(origin, identity, session_expires_at, *lobby)
         key = identity.key_digest
-        self._connections.add(session, key=key, demands=demands)
+        not_banned = [
+            Demand(self._memberships.ban_check(room, session.user), _LobbyClosedError())
+            for room in lobby
+        ]
+        try:
+            self._connections.add(session, key=key, demands=[*demands, *not_banned])
+        except _LobbyClosedError:
+            session = self._session(origin, identity, session_expires_at)
+            self._connections.add(session, key=key, demands=demands)
         return session
 
     def _session(

@@ -10,6 +10,7 @@ from typing import Any
 from boto3.session import Session
 from botocore.config import Config
 
+from chalicelib.access import Access
 from chalicelib.accounts import AccountRepository
 from chalicelib.actions import Actions
 from chalicelib.arrivals import Arrivals
@@ -24,6 +25,7 @@ from chalicelib.crt import CrtGateway
 from chalicelib.database import Database
 from chalicelib.directory import Directory
 from chalicelib.doorkeeper import Doorkeeper
+from chalicelib.doors import Doors
 from chalicelib.downloads import download
 from chalicelib.entrance import Entrance
 from chalicelib.evictions import Evictions
@@ -34,12 +36,16 @@ from chalicelib.logins import Logins
 from chalicelib.memberships import MembershipRepository
 from chalicelib.messages import MessageLog
 from chalicelib.models import UserName
+from chalicelib.moderation import Moderation
 from chalicelib.oidc import OidcVerifier
 from chalicelib.passwords import Argon2Hasher, Hasher, Passwords
 from chalicelib.perimeter import Perimeter
 from chalicelib.presence import Presence
 from chalicelib.publisher import Publisher
+from chalicelib.rooms import RoomRepository
 from chalicelib.settings import Settings
+from chalicelib.slowmode import SlowMode
+from chalicelib.standings import Standings
 from chalicelib.tokens import Tokens
 
 # DynamoDB answers in milliseconds. Three attempts stay well inside the 29 s of a WebSocket route.
@@ -143,10 +149,57 @@ class Application:
             publisher=self._publisher,
             broadcaster=self._broadcaster,
             presence=self._presence,
-            directory=Directory(self._memberships, self._log),
+            directory=Directory(self._memberships, self._log, self._access),
+            access=self._access,
+            doors=self._doors,
+            moderation=self._moderation,
+            slow_mode=self._slow_mode,
             authenticate=self._authenticator.authenticate,
             clock=self._clock,
         )
+
+    @cached_property
+    def _doors(self) -> Doors:
+        return Doors(
+            access=self._access,
+            rooms=self._rooms,
+            memberships=self._memberships,
+            connections=self._connections,
+            log=self._log,
+            limiter=self._limiter,
+            new_rooms=self._settings.fairness.new_rooms,
+        )
+
+    @cached_property
+    def _moderation(self) -> Moderation:
+        return Moderation(
+            memberships=self._memberships,
+            standings=Standings(
+                self._database, table=self._settings.memberships_table, clock=self._clock
+            ),
+            rooms=self._rooms,
+            connections=self._connections,
+            log=self._log,
+            broadcaster=self._broadcaster,
+            presence=self._presence,
+            lobby=self._settings.lobby,
+            admins=self._settings.identity.admins,
+            accounts_exist=lambda user: self._accounts.find(user) is not None,
+        )
+
+    @cached_property
+    def _slow_mode(self) -> SlowMode:
+        return SlowMode(
+            rooms=self._rooms,
+            memberships=self._memberships,
+            limiter=self._limiter,
+            default=self._settings.fairness.slow_mode,
+            admins=self._settings.identity.admins,
+        )
+
+    @cached_property
+    def _access(self) -> Access:
+        return Access(self._memberships)
 
     @cached_property
     def _arrivals(self) -> Arrivals:
@@ -255,6 +308,13 @@ class Application:
             table=self._settings.memberships_table,
             clock=self._clock,
             guest_ttl=self._settings.guest_membership_ttl,
+            lobby=self._settings.lobby,
+        )
+
+    @cached_property
+    def _rooms(self) -> RoomRepository:
+        return RoomRepository(
+            self._database, table=self._settings.memberships_table, clock=self._clock
         )
 
     @cached_property

@@ -17,6 +17,7 @@ from chalicelib.models import (
     RoomName,
     UserName,
 )
+from chalicelib.roles import Role
 
 # What is left of a frame of 32 KB is for the rest of a push: 768 bytes, of which the longest names
 # (room 68, user 32, cid 64 characters of at most 4 bytes) and the fixed text take less than 600.
@@ -24,11 +25,13 @@ MAX_MESSAGE_BYTES = 32_000
 HISTORY_LIMIT = 100
 MAX_EMOJI_LENGTH = 16
 MAX_TOKEN_LENGTH = 16_384
+SLOWEST_SECONDS = 86_400
 
 _USER = USER_PATTERN.removeprefix("^").removesuffix(r"\Z")
 # A room that clients may name: a public one, or the direct messages of two people.
 _ANY_ROOM = rf"{ROOM_PATTERN}|^dm:{_USER}:{_USER}\Z"
 _SEQ_RULE = "must be a seq, an integer from 1 to 2**53"
+_SECONDS_RULE = f"must be an integer from 0 to {SLOWEST_SECONDS}"
 
 RULES = {
     "room": f"{ROOM_RULE}; or dm:<user>:<user>, the names in order",
@@ -39,6 +42,10 @@ RULES = {
     "emoji": f"must be 1 to {MAX_EMOJI_LENGTH} characters, none of them a letter, a space or a "
     "control character",
     "remove": "must be true or false",
+    "private": "must be true or false",
+    "role": "must be owner, moderator or member",
+    "seconds": _SECONDS_RULE,
+    "slow_mode": _SECONDS_RULE,
     "target": _SEQ_RULE,
     "seq": _SEQ_RULE,
     "before": _SEQ_RULE,
@@ -52,6 +59,20 @@ _OTHER_RULES = {
     ("subscribe", "after"): "must be the last seq seen, an integer from 0 to 2**53",
     ("rooms", "after"): "must be the name of a room",
     ("publish", "room"): ROOM_RULE,
+    # Nobody rules a direct room, and nobody leaves it.
+    **{
+        (action, "room"): ROOM_RULE
+        for action in (
+            "createroom",
+            "invite",
+            "kick",
+            "ban",
+            "unban",
+            "setrole",
+            "leave",
+            "slowmode",
+        )
+    },
 }
 
 _Room = Annotated[RoomName, Meta(pattern=_ANY_ROOM)]
@@ -62,6 +83,7 @@ _Message = Annotated[str, Meta(min_length=1)]
 _Emoji = Annotated[str, Meta(min_length=1, max_length=MAX_EMOJI_LENGTH)]
 _Seq = Annotated[int, Meta(ge=1, le=LARGEST_INTEGER)]
 _Position = Annotated[int, Meta(ge=0, le=LARGEST_INTEGER)]
+_Seconds = Annotated[int, Meta(ge=0, le=SLOWEST_SECONDS)]
 
 
 def rule(action: object, field: str) -> str:
@@ -196,6 +218,63 @@ class Refresh(Command, tag="refresh", frozen=True, kw_only=True):
     token: Annotated[str, Meta(min_length=1, max_length=MAX_TOKEN_LENGTH)]
 
 
+class CreateRoom(Command, tag="createroom", frozen=True, kw_only=True):
+    """Make a room that I own, with so many seconds between two messages of one person."""
+
+    room: _PublicRoom
+    private: bool = False
+    slow_mode: _Seconds = 0
+
+
+class Invite(Command, tag="invite", frozen=True, kw_only=True):
+    """Make somebody a member."""
+
+    room: _PublicRoom
+    user: _User
+
+
+class Kick(Command, tag="kick", frozen=True, kw_only=True):
+    """Take somebody out of the room; into a public one they may come back."""
+
+    room: _PublicRoom
+    user: _User
+
+
+class Ban(Command, tag="ban", frozen=True, kw_only=True):
+    """Take somebody out of the room, and do not let them in again."""
+
+    room: _PublicRoom
+    user: _User
+
+
+class Unban(Command, tag="unban", frozen=True, kw_only=True):
+    """Lift a ban; a private room takes an invitation as well."""
+
+    room: _PublicRoom
+    user: _User
+
+
+class SetRole(Command, tag="setrole", frozen=True, kw_only=True):
+    """Give a member another role; to make somebody the owner is to hand the room over."""
+
+    room: _PublicRoom
+    user: _User
+    role: Role
+
+
+class Leave(Command, tag="leave", frozen=True, kw_only=True):
+    """Take me out of the room, with all my connections."""
+
+    room: _PublicRoom
+
+
+class SlowMode(Command, tag="slowmode", frozen=True, kw_only=True):
+    """Let so many seconds lie between two messages of one person; 0: as many as elsewhere."""
+
+    room: _PublicRoom
+    seconds: _Seconds
+
+
 class Publication(Struct, frozen=True, kw_only=True):
     """What a back end publishes to a room by invoking the function."""
 
@@ -226,6 +305,14 @@ COMMANDS: dict[str, type[Command]] = {
         Read,
         Rooms,
         Refresh,
+        CreateRoom,
+        Invite,
+        Kick,
+        Ban,
+        Unban,
+        SetRole,
+        Leave,
+        SlowMode,
     )
 }
 

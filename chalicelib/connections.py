@@ -1,6 +1,6 @@
 """The registry of connections: who is connected, and to which rooms each is subscribed."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -26,6 +26,7 @@ from chalicelib.models import (
     UserName,
     personal_room,
 )
+from chalicelib.places import OutdatedError
 from chalicelib.rates import UNLIMITED, Rate
 from chalicelib.records import (
     Key,
@@ -169,42 +170,69 @@ class ConnectionRepository:
                 ExpressionAttributeValues={":until": number(session.pushed_until)},
             )
 
-    def subscribe(self, session: Session, room: RoomName) -> None:
+    def subscribe(
+        self, session: Session, room: RoomName, *, also: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
         """Subscribe to a room; once more does no harm.
+
+        Args:
+            session: The connection.
+            room: The room.
+            also: Writes to other tables without which it must not happen.
 
         Raises:
             Unauthorized: the connection has been removed meanwhile, or has expired.
             TooManySubscriptions: the limit is reached. The personal room does not count.
+            OutdatedError: a condition of `also` failed.
         """
         update = self._update_rooms(
             "ADD",
             session,
             room,
-            condition=" AND (contains(rooms, :room) OR size(rooms) < :limit)",
-            values={":room": string(room), ":limit": number(self._max_subscriptions + 1)},
+            condition=" AND session_expires_at = :session_end"
+            " AND (contains(rooms, :room) OR size(rooms) < :limit)",
+            values={
+                ":room": string(room),
+                ":limit": number(self._max_subscriptions + 1),
+                ":session_end": number(session.session_expires_at),
+            },
         )
         put = put_write(self._table, subscription_item(session, room, self._clock()))
         try:
-            self._database.transact_until_done([update, put])
+            self._database.transact_until_done([update, put, *also])
         except ConditionError as error:
-            if self._alive(error.failed.get(0)):
+            if 0 not in error.failed:
+                raise OutdatedError from error
+            if not self._alive(error.failed[0]):
+                raise Unauthorized from error
+            now = session_of(error.failed[0])
+            if now.session_expires_at == session.session_expires_at:
                 raise TooManySubscriptions(limit=self._max_subscriptions) from error
-            raise Unauthorized from error
+            # Extended meanwhile: the new subscription has to last as long as the others.
+            self.subscribe(now, room, also=also)
 
-    def unsubscribe(self, session: Session, room: RoomName) -> list[Departure]:
-        """End a subscription; one that does not exist is no error.
+    def unsubscribe(self, who: Session | Member, room: RoomName) -> list[Departure]:
+        """End a subscription; one that does not exist is no error, and no departure.
 
         Raises:
             Unauthorized: the connection has been removed meanwhile, or has expired.
         """
-        update = self._update_rooms("DELETE", session, room)
-        key = item_key(subscription_key(room, session.connection_id))
+        update = self._update_rooms(
+            "DELETE",
+            who,
+            room,
+            condition=" AND contains(rooms, :room)",
+            values={":room": string(room)},
+        )
+        key = item_key(subscription_key(room, who.connection_id))
         delete = {"Delete": {"TableName": self._table, "Key": key}}
         try:
             self._database.transact_until_done([update, delete])
         except ConditionError as error:
+            if self._alive(error.failed.get(0)):
+                return []
             raise Unauthorized from error
-        return [Departure(room, session.user, session.guest)]
+        return [Departure(room, who.user, who.guest)]
 
     def members(self, room: RoomName) -> Iterator[Member]:
         """Yield every subscription of a room that is pushed to, page by page (about 8,000 each)."""
@@ -306,7 +334,7 @@ class ConnectionRepository:
     def _update_rooms(
         self,
         verb: str,
-        session: Session,
+        who: Session | Member,
         room: RoomName,
         *,
         condition: str = "",
@@ -315,7 +343,7 @@ class ConnectionRepository:
         return {
             "Update": {
                 "TableName": self._table,
-                "Key": item_key(connection_key(session.connection_id)),
+                "Key": item_key(connection_key(who.connection_id)),
                 "UpdateExpression": f"{verb} rooms :rooms",
                 "ConditionExpression": f"attribute_exists(pk) AND expires_at > :now{condition}",
                 "ExpressionAttributeValues": {

@@ -8,6 +8,7 @@ from msgspec import UNSET, Struct, UnsetType
 from chalicelib.drafts import Deletion, Edit, Entry, Message, State
 from chalicelib.errors import ChatError
 from chalicelib.models import ConnectionId, FrameId, RoomName, UserName
+from chalicelib.roles import Role
 
 VERSION = 1
 _T = TypeVar("_T")
@@ -127,6 +128,28 @@ class ReconnectPush(Event, tag="reconnect", frozen=True, kw_only=True):
     reason: str
 
 
+class InvitedPush(Event, tag="invited", frozen=True, kw_only=True):
+    """You have become a member of the room, by this person."""
+
+    room: RoomName
+    user: UserName
+    guest: bool | UnsetType = UNSET
+
+
+class KickedPush(Event, tag="kicked", frozen=True, kw_only=True):
+    """You have been taken out of the room, on all your connections; `banned`: for good."""
+
+    room: RoomName
+    by: UserName | UnsetType = UNSET
+    banned: bool
+
+
+class LeftPush(Event, tag="left", frozen=True, kw_only=True):
+    """You have left the room, on another of your connections."""
+
+    room: RoomName
+
+
 class Ack(Event, tag="ack", frozen=True, kw_only=True):
     """The answer to an action that succeeded."""
 
@@ -138,6 +161,12 @@ class RoomAck(Ack, tag="ack", frozen=True, kw_only=True):
     """The answer to an action on a room."""
 
     room: RoomName
+
+
+class UserAck(RoomAck, tag="ack", frozen=True, kw_only=True):
+    """The answer to an action on somebody in a room."""
+
+    user: UserName
 
 
 class AppendedAck(RoomAck, tag="ack", frozen=True, kw_only=True):
@@ -194,8 +223,8 @@ class RoomInfo(Struct, frozen=True, kw_only=True):
     """A room that the person has joined: its last seq, and how many messages are unread."""
 
     name: RoomName
-    visibility: Literal["public", "direct"]
-    role: str
+    visibility: Literal["public", "private", "direct"]
+    role: Role
     seq: int
     unread: int
 

@@ -33,6 +33,14 @@ ANSWERS: dict[type[c.Command], type[e.Event] | None] = {
     c.Read: e.ReadAck,
     c.Rooms: e.RoomsAck,
     c.Refresh: e.RefreshAck,
+    c.CreateRoom: e.RoomAck,
+    c.Invite: e.UserAck,
+    c.Kick: e.UserAck,
+    c.Ban: e.UserAck,
+    c.Unban: e.UserAck,
+    c.SetRole: e.UserAck,
+    c.Leave: e.RoomAck,
+    c.SlowMode: e.RoomAck,
 }
 PUSHES: tuple[type[e.Event], ...] = (
     e.MessagePush,
@@ -43,6 +51,9 @@ PUSHES: tuple[type[e.Event], ...] = (
     e.ReconnectPush,
     e.PresencePush,
     e.ReadPush,
+    e.InvitedPush,
+    e.KickedPush,
+    e.LeftPush,
 )
 MESSAGES: tuple[type[c.Command | e.Event], ...] = (
     *ANSWERS,

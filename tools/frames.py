@@ -46,7 +46,15 @@ EXAMPLES: tuple[c.Command | e.Event, ...] = (
     c.Read(id=12, room=_LOBBY, seq=41),
     c.Rooms(id=13),
     c.Rooms(id=14, after=_LOBBY),
-    c.Refresh(id=15, token="eyJhbGciOi..."),  # noqa: S106 - an example
+    c.CreateRoom(id=15, room=_TEA, private=True, slow_mode=10),
+    c.Invite(id=16, room=_TEA, user=_GRACE),
+    c.Kick(id=17, room=_TEA, user=_GRACE),
+    c.Ban(id=18, room=_TEA, user=_GRACE),
+    c.Unban(id=19, room=_TEA, user=_GRACE),
+    c.SetRole(id=20, room=_TEA, user=_GRACE, role="moderator"),
+    c.SlowMode(id=21, room=_TEA, seconds=30),
+    c.Leave(id=22, room=_TEA),
+    c.Refresh(id=23, token="eyJhbGciOi..."),  # noqa: S106 - an example
     e.Welcome(
         id=1,
         connection_id=ConnectionId("Kq2vN0wXoAMCJ5g="),
@@ -70,10 +78,12 @@ EXAMPLES: tuple[c.Command | e.Event, ...] = (
         more=False,
     ),
     e.RoomAck(id=9, action="unsubscribe", room=_TEA),
+    e.RoomAck(id=15, action="createroom", room=_TEA),
+    e.UserAck(id=16, action="invite", room=_TEA, user=_GRACE),
     e.HistoryAck(id=10, action="history", room=_LOBBY, events=[_DELETED, _EDITED], more=True),
     e.PresenceAck(id=11, action="presence", room=_LOBBY, users=[_ADA, _GRACE], guests=[], count=2),
     e.PresenceAck(id=11, action="presence", room=_LOBBY, users=[], guests=[], count=250),
-    e.RefreshAck(id=15, action="refresh", expires_at="2026-01-03T03:04:05.000Z"),
+    e.RefreshAck(id=23, action="refresh", expires_at="2026-01-03T03:04:05.000Z"),
     e.ReadAck(id=12, action="read", room=_LOBBY, seq=41),
     e.RoomsAck(
         id=13,
@@ -81,6 +91,7 @@ EXAMPLES: tuple[c.Command | e.Event, ...] = (
         rooms=[
             e.RoomInfo(name=_DIRECT, visibility="direct", role="member", seq=2, unread=1),
             e.RoomInfo(name=_LOBBY, visibility="public", role="member", seq=43, unread=0),
+            e.RoomInfo(name=_TEA, visibility="private", role="owner", seq=0, unread=0),
         ],
         more=False,
     ),
@@ -95,4 +106,7 @@ EXAMPLES: tuple[c.Command | e.Event, ...] = (
     e.ReconnectPush(after_ms=0, reason="logged out"),
     e.PresencePush(room=_LOBBY, user=_GRACE, status="joined", at=_AT),
     e.ReadPush(room=_LOBBY, user=_ADA, seq=41),
+    e.InvitedPush(room=_TEA, user=_ADA),
+    e.KickedPush(room=_TEA, by=_ADA, banned=True),
+    e.LeftPush(room=_TEA),
 )

@@ -26,6 +26,7 @@ SETTINGS = Settings.from_environ(
         "MEMBERSHIPS_TABLE": MEMBERSHIPS_TABLE,
         "ACCOUNTS_TABLE": ACCOUNTS_TABLE,
         "FRAME_RATE": "0",
+        "NEW_ROOMS_PER_HOUR": "0",
         "LOBBY": "",
     }
 )

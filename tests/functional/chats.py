@@ -1,7 +1,7 @@
 """The chat of app.py in one process: its tables in moto, its sockets in the test client."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -19,6 +19,7 @@ from chalicelib.settings import Settings
 from localgateway.management import Response
 from localgateway.moto_transactions import cheap_transactions
 from localgateway.testing import TestClient, TestSocket
+from tests.stores.memory import MemoryClient
 from tests.stores.tables import (
     ACCOUNTS_TABLE,
     CONNECTIONS_TABLE,
@@ -26,7 +27,7 @@ from tests.stores.tables import (
     MESSAGES_TABLE,
     STAGE,
 )
-from tests.unit.people import FakeHasher
+from tests.unit.people import PASSWORD, FakeHasher
 
 ROOT = Path(__file__).parents[2]
 REGION = "us-east-1"
@@ -38,6 +39,10 @@ ENVIRON = {
     "ACCOUNTS_TABLE": ACCOUNTS_TABLE,
     # Tests ask faster than people do, and their clock stands still.
     "FRAME_RATE": "0",
+    "ADDRESS_RATE": "0",
+    "REGISTRATIONS_PER_HOUR": "0",
+    "LOGIN_ATTEMPTS": "0",
+    "NEW_ROOMS_PER_HOUR": "0",
     "GUESTS": "true",
     "AWS_REGION": REGION,
 }
@@ -119,11 +124,42 @@ class Chat:
         self.client = client
         self.clock = clock
         self.dynamodb = dynamodb
+        self._tokens: dict[str, str] = {}
 
     def join(self, name: str, *rooms: str, key: str | None = None) -> Person:
         """Connect somebody and subscribe them to rooms; the same key is the same person."""
         secret = "" if key is None else f"&key={key}"
         person = Person(self.client.connect(f"/?name={name}{secret}"))
+        for room in rooms:
+            person.ask("subscribe", room=room)
+        person.heard()
+        return person
+
+    def post(self, path: str, *, token: str = "", **fields: Any) -> dict[str, Any]:
+        """Ask over HTTP; the answer has its status among its fields."""
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+        body = json.dumps(fields).encode()
+        answer = self.client.request("POST", path, headers=headers, body=body)
+        return {**json.loads(answer.body), "status": answer.status}
+
+    def register(self, name: str) -> str:
+        """Make an account, and return a token of it."""
+        return str(self.post("/register", username=name, password=PASSWORD)["token"])
+
+    def connect(self, token: str) -> Person:
+        """Connect with a ticket for a token."""
+        ticket = self.post("/ticket", token=token)["ticket"]
+        return Person(self.client.connect(f"/?ticket={ticket}"))
+
+    def member(self, name: str, *rooms: str) -> Person:
+        """Connect somebody who has an account, perhaps for a second time; see join."""
+        if name not in self._tokens:
+            known = {"username": name, "password": PASSWORD}
+            answer = self.post("/register", **known)
+            if answer["status"] == HTTPStatus.CONFLICT:
+                answer = self.post("/login", **known)
+            self._tokens[name] = answer["token"]
+        person = self.connect(self._tokens[name])
         for room in rooms:
             person.ask("subscribe", room=room)
         person.heard()
@@ -139,6 +175,13 @@ class Chat:
         """Return all that is stored, as text to search."""
         tables = ("connections", "messages", "memberships")
         return json.dumps([self.rows(table) for table in tables], default=str)
+
+
+def with_admin(start: Callable[..., Chat], **environ: str) -> Chat:
+    """Start the chat with the administrator rhea, who registered before she was made one."""
+    database = MemoryClient()
+    start(dynamodb=database).register("rhea")
+    return start(dynamodb=database, ADMINS="rhea", **environ)
 
 
 @contextmanager

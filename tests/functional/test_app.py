@@ -249,6 +249,8 @@ def test_the_page_learns_where_to_connect(http: Client, monkeypatch: pytest.Monk
     assert response.json_body == {
         "websocket_url": "ws://192.168.1.7:8000/api",
         "guests": True,
+        "registration": True,
+        "external": False,
         "lobby": "lobby",
         "limits": {"message": 8000, "subscriptions": 100, "presence": 100},
     }

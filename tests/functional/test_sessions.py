@@ -1,56 +1,14 @@
 """Who speaks, for how long, and how much: accounts, tickets and limits, from outside."""
 
-import json
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
 from localgateway.testing import HandshakeRefused
-from tests.functional.chats import START, Chat, Person, chatting
-from tests.stores.memory import MemoryClient
+from tests.functional.chats import Chat, with_admin
+from tests.unit.people import PASSWORD
 
-PASSWORD = "correct horse battery"
 Start = Callable[..., Chat]
-
-
-def post(chat: Chat, path: str, *, token: str = "", **fields: Any) -> dict[str, Any]:
-    """Ask over HTTP, and return the answer."""
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
-    body = json.dumps(fields).encode()
-    answer = chat.client.request("POST", path, headers=headers, body=body)
-    found: dict[str, Any] = json.loads(answer.body)
-    return found | {"status": answer.status}
-
-
-def register(chat: Chat, name: str) -> str:
-    """Make an account, and return a token of it."""
-    return str(post(chat, "/register", username=name, password=PASSWORD)["token"])
-
-
-def connect(chat: Chat, token: str) -> Person:
-    """Connect with a ticket for a token."""
-    return Person(chat.client.connect(f"/?ticket={post(chat, '/ticket', token=token)['ticket']}"))
-
-
-@pytest.fixture
-def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    open_ones: list[Any] = []
-
-    def begin(**environ: str) -> Chat:
-        running = chatting(monkeypatch, dynamodb=MemoryClient(), **{"ADDRESS_RATE": "0", **environ})
-        open_ones.append(running)
-        chat: Chat = running.__enter__()
-        return chat
-
-    yield begin
-    for running in open_ones:
-        running.__exit__(None, None, None)
-
-
-@pytest.fixture
-def chat(start: Start) -> Chat:
-    return start()
 
 
 # Who
@@ -58,7 +16,7 @@ def chat(start: Start) -> Chat:
 
 @pytest.mark.clause("S1")
 def test_the_server_says_who_speaks_and_when(chat: Chat) -> None:
-    ada, bo = (connect(chat, register(chat, name)) for name in ("ada", "bo"))
+    ada, bo = (chat.connect(chat.register(name)) for name in ("ada", "bo"))
     lies = {"user": "bo", "guest": True, "at": "1999-01-01T00:00:00.000Z", "seq": 99}
 
     ada.ask("sendmessage", message="hello", **lies)
@@ -77,8 +35,8 @@ def test_the_server_says_who_speaks_and_when(chat: Chat) -> None:
 
 @pytest.mark.clause("S2")
 def test_a_ticket_opens_one_connection_within_30_seconds(chat: Chat) -> None:
-    token = register(chat, "ada")
-    first, second = (post(chat, "/ticket", token=token)["ticket"] for _ in range(2))
+    token = chat.register("ada")
+    first, second = (chat.post("/ticket", token=token)["ticket"] for _ in range(2))
 
     chat.client.connect(f"/?ticket={first}")
     chat.clock.now += 30
@@ -90,7 +48,7 @@ def test_a_ticket_opens_one_connection_within_30_seconds(chat: Chat) -> None:
 
 @pytest.mark.clause("S5")
 def test_guests_are_marked_wherever_they_show(chat: Chat) -> None:
-    ada = connect(chat, register(chat, "ada"))
+    ada = chat.connect(chat.register("ada"))
     guest = chat.join("bo")
     ada.heard()
 
@@ -110,7 +68,7 @@ def test_guests_are_marked_wherever_they_show(chat: Chat) -> None:
 
 @pytest.mark.clause("S5")
 def test_who_has_an_account_is_never_marked(chat: Chat) -> None:
-    ada = connect(chat, register(chat, "ada"))
+    ada = chat.connect(chat.register("ada"))
     guest = chat.join("bo")
 
     ada.say("hello")
@@ -129,7 +87,7 @@ def test_what_a_guest_has_said_is_not_the_accounts_of_that_name_to_change(chat: 
     guest.say("hello")
     guest.socket.leave()
 
-    ada = connect(chat, register(chat, "ada"))
+    ada = chat.connect(chat.register("ada"))
 
     answer = ada.ask("editmessage", room="lobby", target=1, message="bye")
     assert answer["code"] == "forbidden"
@@ -138,10 +96,10 @@ def test_what_a_guest_has_said_is_not_the_accounts_of_that_name_to_change(chat: 
 @pytest.mark.clause("S6")
 @pytest.mark.parametrize("name", ["ada", "ADA", "a.d.a", "a_d-a", "acla"])
 def test_names_that_look_alike_are_one(chat: Chat, name: str) -> None:
-    register(chat, "ada")
+    chat.register("ada")
 
-    assert post(chat, "/register", username=name, password=PASSWORD)["status"] == 409
-    assert post(chat, "/guest", username=name)["user"] != name.lower()
+    assert chat.post("/register", username=name, password=PASSWORD)["status"] == 409
+    assert chat.post("/guest", username=name)["user"] != name.lower()
     assert chat.join(name).name != name.lower()
 
 
@@ -149,7 +107,7 @@ def test_names_that_look_alike_are_one(chat: Chat, name: str) -> None:
 def test_the_name_of_a_guest_who_is_there_is_not_registered(chat: Chat) -> None:
     chat.join("ada")
 
-    assert post(chat, "/register", username="ada", password=PASSWORD)["status"] == 409
+    assert chat.post("/register", username="ada", password=PASSWORD)["status"] == 409
 
 
 # For how long
@@ -158,10 +116,10 @@ def test_the_name_of_a_guest_who_is_there_is_not_registered(chat: Chat) -> None:
 @pytest.mark.clause("S3")
 def test_a_session_ends_with_its_token_unless_it_is_refreshed(start: Start) -> None:
     chat = start(TOKEN_TTL_SECONDS="60")
-    token = register(chat, "ada")
-    ada, bo = connect(chat, token), chat.join("bo")
+    token = chat.register("ada")
+    ada, bo = chat.connect(token), chat.join("bo")
     chat.clock.now += 50
-    newer = post(chat, "/token", token=token)["token"]
+    newer = chat.post("/token", token=token)["token"]
 
     chat.clock.now += 10
     refused = ada.ask("sendmessage", message="too late")
@@ -177,25 +135,25 @@ def test_a_session_ends_with_its_token_unless_it_is_refreshed(start: Start) -> N
 
 @pytest.mark.clause("S3")
 def test_a_refresh_never_shortens_a_session_nor_takes_somebody_elses_token(chat: Chat) -> None:
-    older = register(chat, "ada")
+    older = chat.register("ada")
     chat.clock.now += 100
-    ada = connect(chat, post(chat, "/token", token=older)["token"])
+    ada = chat.connect(chat.post("/token", token=older)["token"])
     before = ada.ask("hello")["expires_at"]
 
     assert ada.ask("refresh", token=older)["expires_at"] == before
-    assert ada.ask("refresh", token=register(chat, "bo"))["code"] == "forbidden"
+    assert ada.ask("refresh", token=chat.register("bo"))["code"] == "forbidden"
     assert ada.ask("refresh", token="nonsense")["code"] == "unauthorized"
     assert ada.ask("hello")["expires_at"] == before
 
 
 @pytest.mark.clause("S4")
 def test_logging_out_ends_everything_that_was_open(chat: Chat) -> None:
-    token = register(chat, "ada")
-    phone, laptop, bo = connect(chat, token), connect(chat, token), chat.join("bo")
-    waiting = post(chat, "/ticket", token=token)["ticket"]
+    token = chat.register("ada")
+    phone, laptop, bo = chat.connect(token), chat.connect(token), chat.join("bo")
+    waiting = chat.post("/ticket", token=token)["ticket"]
     bo.heard()
 
-    assert post(chat, "/logout", token=token)["status"] == 200
+    assert chat.post("/logout", token=token)["status"] == 200
 
     for device in (phone, laptop):
         assert [frame["reason"] for frame in device.heard("reconnect")] == ["logged out"]
@@ -206,33 +164,33 @@ def test_logging_out_ends_everything_that_was_open(chat: Chat) -> None:
     assert [frame["status"] for frame in bo.heard("presence")] == ["left"]
     with pytest.raises(HandshakeRefused):
         chat.client.connect(f"/?ticket={waiting}")
-    assert post(chat, "/ticket", token=token)["status"] == 401
-    assert post(chat, "/login", username="ada", password=PASSWORD)["status"] == 200
+    assert chat.post("/ticket", token=token)["status"] == 401
+    assert chat.post("/login", username="ada", password=PASSWORD)["status"] == 200
 
 
 @pytest.mark.clause("S4")
 def test_an_old_guest_cannot_log_out_whoever_has_the_name_now(chat: Chat) -> None:
-    old = post(chat, "/guest", username="ada")
+    old = chat.post("/guest", username="ada")
     chat.clock.now += 7800
     ada = chat.join("ada")
 
-    post(chat, "/logout", token=old["token"])
+    chat.post("/logout", token=old["token"])
 
     assert ada.name == old["user"] == "ada"
 
 
 def test_a_guest_has_the_same_name_on_every_connection_with_its_token(chat: Chat) -> None:
-    token = post(chat, "/guest", username="bo")["token"]
+    token = chat.post("/guest", username="bo")["token"]
 
-    assert [connect(chat, token).name for _ in range(2)] == ["bo", "bo"]
+    assert [chat.connect(token).name for _ in range(2)] == ["bo", "bo"]
     assert chat.join("bo").name != "bo"
 
 
 def test_a_guest_logs_out_too(chat: Chat) -> None:
-    token = post(chat, "/guest", username="bo")["token"]
-    guest = connect(chat, token)
+    token = chat.post("/guest", username="bo")["token"]
+    guest = chat.connect(token)
 
-    post(chat, "/logout", token=token)
+    chat.post("/logout", token=token)
 
     assert guest.ask("hello")["code"] == "unauthorized"
 
@@ -267,16 +225,16 @@ def test_what_cannot_be_read_counts_and_what_is_limited_changes_nothing(start: S
 @pytest.mark.clause("F2")
 def test_a_person_has_so_many_connections_and_no_more(start: Start) -> None:
     chat = start(MAX_CONNECTIONS="3")
-    token = register(chat, "ada")
-    devices = [connect(chat, token) for _ in range(3)]
+    token = chat.register("ada")
+    devices = [chat.connect(token) for _ in range(3)]
 
     with pytest.raises(HandshakeRefused) as caught:
-        connect(chat, token)
+        chat.connect(token)
 
     assert caught.value.status == 429
     assert [device.name for device in devices] == ["ada"] * 3
     devices[0].socket.leave()
-    assert connect(chat, token).name == "ada"
+    assert chat.connect(token).name == "ada"
 
 
 @pytest.mark.clause("F4")
@@ -292,5 +250,61 @@ def test_a_flood_by_one_is_nothing_to_the_others(start: Start) -> None:
     assert len(others[0].heard("message")) == 5 + 2
 
 
-def test_the_time_of_these_tests_is_known() -> None:
-    assert START == 1_800_000_000
+@pytest.mark.clause("F3")
+def test_a_person_makes_so_many_rooms_an_hour_whichever_way(start: Start) -> None:
+    chat = start(NEW_ROOMS_PER_HOUR="3")
+    ada, bo = chat.member("ada"), chat.member("bo")
+
+    made = [
+        ada.ask("createroom", room="one"),
+        ada.ask("subscribe", room="two"),
+        ada.ask("sendmessage", room="three", message="x"),
+    ]
+    refused = [
+        ada.ask("createroom", room="four"),
+        ada.ask("subscribe", room="five"),
+        ada.ask("sendmessage", room="six", message="x"),
+    ]
+
+    assert [answer["type"] for answer in made] == ["ack"] * 3
+    assert {answer["code"] for answer in refused} == {"rate_limited"}
+    assert all(answer["retry_after_ms"] <= 1_200_000 for answer in refused)
+    assert ada.ask("subscribe", room="two")["type"] == "ack"
+    assert bo.ask("createroom", room="four")["type"] == "ack"
+
+
+def test_who_is_banned_from_the_lobby_comes_in_without_it(start: Start) -> None:
+    chat = with_admin(start)
+    rhea, troll = chat.member("rhea"), chat.member("troll")
+    assert rhea.ask("ban", room="lobby", user="troll")["type"] == "ack"
+
+    back = chat.member("troll")
+
+    assert back.ask("hello")["rooms"] == []
+    assert back.ask("sendmessage", message="x")["code"] == "forbidden"
+    assert troll.ask("history", room="lobby")["code"] == "forbidden"
+    rhea.say("peace")
+    assert back.heard("message") == troll.heard("message") == []
+
+
+@pytest.mark.clause("S3")
+def test_who_is_taken_out_while_the_session_is_over_is_not_back_when_it_goes_on(
+    start: Start,
+) -> None:
+    chat = start(TOKEN_TTL_SECONDS="60")
+    token = chat.register("bo")
+    bo = chat.connect(token)
+    chat.clock.now += 50
+    newer = chat.post("/token", token=token)["token"]
+    ada = chat.member("ada")
+    ada.ask("createroom", room="tea", private=True)
+    ada.ask("invite", room="tea", user="bo")
+    bo.ask("subscribe", room="tea")
+    chat.clock.now += 10
+
+    ada.ask("kick", room="tea", user="bo")
+
+    bo.ask("refresh", token=newer)
+    assert bo.ask("history", room="tea")["code"] == "forbidden"
+    ada.say("gone", room="tea")
+    assert bo.heard("message") == []

@@ -12,8 +12,10 @@ from chalicelib.chat import ChatService
 from chalicelib.drafts import Deletion, Edit, Message, Reaction
 from chalicelib.errors import ChatError
 from chalicelib.gateway import Outcome, Post, Probe
+from chalicelib.memberships import MembershipRepository
 from chalicelib.messages import MessageLog
 from chalicelib.models import ConnectionId, RoomName, Session, UserName, personal_room
+from chalicelib.positions import Position
 from chalicelib.protocol import MAX_FRAME_BYTES, decode
 from chalicelib.settings import Settings
 
@@ -28,6 +30,7 @@ ENVIRON = {
     "MESSAGES_TABLE": MESSAGES_TABLE,
     "MEMBERSHIPS_TABLE": MEMBERSHIPS_TABLE,
     "ACCOUNTS_TABLE": ACCOUNTS_TABLE,
+    "NEW_ROOMS_PER_HOUR": "0",
     "FRAME_RATE": "0",  # the clock of most tests stands still
     "GUESTS": "true",
 }
@@ -162,6 +165,19 @@ def new_session(
         rooms=frozenset({personal_room(name), *(RoomName(room) for room in rooms)}),
         guest=guest,
     )
+
+
+def joined(
+    memberships: MembershipRepository,
+    room: RoomName,
+    user: UserName,
+    read: Position,
+    *,
+    guest: bool = False,
+) -> None:
+    """Make somebody a member of a public room, as they are there now."""
+    place = memberships.places([room], user)[0]
+    memberships.join(place, user, read, guest=guest)
 
 
 LOBBY, GAMES = RoomName("lobby"), RoomName("games")

@@ -7,22 +7,30 @@ import pytest
 from chalicelib.commands import (
     COMMANDS,
     MAX_MESSAGE_BYTES,
+    Ban,
     Command,
+    CreateRoom,
     DeleteMessage,
     EditMessage,
     History,
+    Invite,
+    Kick,
+    Leave,
     Ping,
     Presence,
     React,
     Read,
     Rooms,
     SendMessage,
+    SetRole,
+    SlowMode,
     Subscribe,
     Typing,
+    Unban,
     Unsubscribe,
 )
 from chalicelib.errors import BadRequest, ChatError, TooLarge
-from chalicelib.models import USER_RULE
+from chalicelib.models import ROOM_RULE, USER_RULE, RoomName
 from chalicelib.protocol import decode
 from tests.unit.fakes import BOB, LOBBY, frame, refusal
 
@@ -30,9 +38,11 @@ EMOJI_RULE = (
     "emoji must be 1 to 16 characters, none of them a letter, a space or a control character"
 )
 SEQ_RULE = "must be a seq, an integer from 1 to 2**53"
+TEA = RoomName("tea")
 # Every kind of number that is no seq, as far as JSON can say it.
 NO_SEQS = [0, -1, 2**53 + 1, 2**63, 2**64, 10**30, True, False, 1.0, 1.5, "1", "", [1], {}]
 ROOM_FIELDS = {"target": 1, "message": "x", "emoji": "👍", "seq": 1}
+RULING_FIELDS = {"user": "bob", "role": "member", "seconds": 1}
 
 
 @pytest.mark.parametrize(
@@ -81,6 +91,21 @@ ROOM_FIELDS = {"target": 1, "message": "x", "emoji": "👍", "seq": 1}
         ({"action": "read", "room": "lobby", "seq": 1}, Read(room=LOBBY, seq=1)),
         ({"action": "rooms"}, Rooms()),
         ({"action": "rooms", "after": "lobby"}, Rooms(after=LOBBY)),
+        ({"action": "createroom", "room": "tea"}, CreateRoom(room=TEA)),
+        (
+            {"action": "createroom", "room": "tea", "private": True, "slow_mode": 86_400},
+            CreateRoom(room=TEA, private=True, slow_mode=86_400),
+        ),
+        ({"action": "invite", "room": "tea", "user": "bob"}, Invite(room=TEA, user=BOB)),
+        ({"action": "kick", "room": "tea", "user": "bob"}, Kick(room=TEA, user=BOB)),
+        ({"action": "ban", "room": "tea", "user": "bob"}, Ban(room=TEA, user=BOB)),
+        ({"action": "unban", "room": "tea", "user": "bob"}, Unban(room=TEA, user=BOB)),
+        (
+            {"action": "setrole", "room": "tea", "user": "bob", "role": "moderator"},
+            SetRole(room=TEA, user=BOB, role="moderator"),
+        ),
+        ({"action": "leave", "room": "tea"}, Leave(room=TEA)),
+        ({"action": "slowmode", "room": "tea", "seconds": 0}, SlowMode(room=TEA, seconds=0)),
         ({"action": "ping", "rooms": {"lobby": 0}}, Ping(rooms={LOBBY: 0})),
         ({"action": "ping", "rooms": {"lobby": 2**53}}, Ping(rooms={LOBBY: 2**53})),
     ],
@@ -92,7 +117,7 @@ def test_fields_become_a_command(fields: dict[str, Any], command: Command) -> No
 @pytest.mark.parametrize("action", sorted(COMMANDS))
 @pytest.mark.clause("R2")
 def test_every_action_takes_fields_that_it_does_not_know(action: str) -> None:
-    fields = {"room": "lobby", "token": "x", **ROOM_FIELDS}
+    fields = {"room": "lobby", "token": "x", **ROOM_FIELDS, **RULING_FIELDS}
     if action == "ping":
         del fields["room"]
 
@@ -405,3 +430,53 @@ def test_a_field_that_is_needed_is_named(action: str, missing: str, absent: str)
     error = refusal(frame(action=action, id="q", **fields))
 
     assert (error.code, error.message, error.id) == ("bad_request", f"{missing} is missing", "q")
+
+
+RULING = ["createroom", "invite", "kick", "ban", "unban", "setrole", "leave", "slowmode"]
+
+
+@pytest.mark.clause("G1")
+@pytest.mark.parametrize("action", RULING)
+@pytest.mark.parametrize("room", ["dm:alice:bob", "@bob", "#room", "", "Tea", 1, ["tea"], "tea\n"])
+def test_rooms_that_are_ruled_have_names_of_their_own(action: str, room: object) -> None:
+    error = refusal(frame(action=action, room=room, **RULING_FIELDS))
+
+    assert (error.code, error.message) == ("bad_request", f"room {ROOM_RULE}")
+
+
+@pytest.mark.clause("G1")
+@pytest.mark.parametrize("action", ["invite", "kick", "ban", "unban", "setrole"])
+@pytest.mark.parametrize("user", ["#room", "Bob", "", "a" * 33, 1, {"a": 1}, "bob\n", "@bob"])
+def test_who_is_ruled_over_has_a_name(action: str, user: object) -> None:
+    error = refusal(frame(action=action, room="tea", **{**RULING_FIELDS, "user": user}))
+
+    assert (error.code, error.message) == ("bad_request", f"user {USER_RULE}")
+
+
+@pytest.mark.clause("G6")
+@pytest.mark.parametrize("role", ["admin", "Owner", "", 1, None, ["owner"]])
+def test_there_are_three_roles(role: object) -> None:
+    error = refusal(frame(action="setrole", room="tea", user="bob", role=role))
+
+    rule = "is missing" if role is None else "must be owner, moderator or member"
+    assert (error.code, error.message) == ("bad_request", f"role {rule}")
+
+
+@pytest.mark.clause("G7")
+@pytest.mark.parametrize("seconds", [-1, 86_401, 1.5, "1", True, 10**30, [1]])
+@pytest.mark.parametrize(
+    ("action", "field"), [("createroom", "slow_mode"), ("slowmode", "seconds")]
+)
+def test_slow_mode_is_at_most_a_day(action: str, field: str, seconds: object) -> None:
+    error = refusal(frame(action=action, room="tea", **{field: seconds}))
+
+    rule = "must be an integer from 0 to 86400"
+    assert (error.code, error.message) == ("bad_request", f"{field} {rule}")
+
+
+@pytest.mark.clause("G1")
+@pytest.mark.parametrize("private", [1, 0, "true", "", []])
+def test_a_room_is_private_or_not(private: object) -> None:
+    error = refusal(frame(action="createroom", room="tea", private=private))
+
+    assert error.message == "private must be true or false"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from chalicelib.access import Access
 from chalicelib.directory import Directory
 from chalicelib.errors import NotFound
 from chalicelib.events import RoomInfo
@@ -19,6 +20,7 @@ from tests.unit.fakes import (
     LogFactory,
     deleted,
     edited,
+    joined,
     new_session,
     reacted,
     said,
@@ -29,7 +31,13 @@ DIRECT = direct_room(ALICE, BOB)
 
 @pytest.fixture
 def directory(memberships: MembershipRepository, log: MessageLog) -> Directory:
-    return Directory(memberships, log, page=3)
+    return Directory(memberships, log, Access(memberships), page=3)
+
+
+def join(directory: Directory, who: Session, room: RoomName) -> None:
+    """Make somebody a member with nothing unread."""
+    end = directory._log.last(room)
+    joined(directory._memberships, room, who.user, end, guest=who.guest)
 
 
 def session(*rooms: str, guest: bool = False) -> Session:
@@ -63,7 +71,7 @@ def test_who_joins_a_room_starts_with_nothing_unread(directory: Directory, log: 
     for content in (said(), said(), reacted(1)):
         log.append(content)
 
-    directory.join(session(), LOBBY)
+    join(directory, session(), LOBBY)
 
     assert directory.rooms(session(), None) == ([info("lobby", seq=3)], False)
 
@@ -71,7 +79,7 @@ def test_who_joins_a_room_starts_with_nothing_unread(directory: Directory, log: 
 @pytest.mark.clause("M2")
 def test_only_messages_are_unread(directory: Directory, log: MessageLog) -> None:
     log.append(said())
-    directory.join(session(), LOBBY)
+    join(directory, session(), LOBBY)
     for content in (said(), edited(1), reacted(1), said(), deleted(1)):
         log.append(content)
 
@@ -120,10 +128,10 @@ def test_a_marker_does_not_move_back(directory: Directory, log: MessageLog) -> N
 
 
 def test_to_join_again_keeps_what_is_unread(directory: Directory, log: MessageLog) -> None:
-    directory.join(session(), LOBBY)
+    join(directory, session(), LOBBY)
     log.append(said())
 
-    directory.join(session(), LOBBY)
+    join(directory, session(), LOBBY)
 
     assert directory.rooms(session(), None)[0] == [info("lobby", seq=1, unread=1)]
 
@@ -133,7 +141,7 @@ def test_direct_rooms_are_told_from_public_ones(
     directory: Directory, log: MessageLog, memberships: MembershipRepository
 ) -> None:
     log.append(said(room=DIRECT, user=BOB), founding=memberships.founding(DIRECT))
-    directory.join(session(), GAMES)
+    join(directory, session(), GAMES)
 
     rooms, _ = directory.rooms(session(), None)
 
@@ -176,7 +184,7 @@ def test_what_a_person_joins_by_listing_lasts(directory: Directory, clock: Clock
 def test_pages_hold_every_room_once(directory: Directory, count: int) -> None:
     names = [f"r{n}" for n in range(count)]
     for name in names:
-        directory.join(session(), RoomName(name))
+        join(directory, session(), RoomName(name))
 
     pages = all_rooms(directory, session())
 
@@ -204,7 +212,7 @@ def test_pages_hold_joined_and_subscribed_rooms_once(
     directory: Directory, joined: str, subscribed: str
 ) -> None:
     for name in joined:
-        directory.join(session(), RoomName(name))
+        join(directory, session(), RoomName(name))
 
     pages = all_rooms(directory, session(*subscribed))
 
@@ -216,10 +224,10 @@ def test_pages_hold_joined_and_subscribed_rooms_once(
 def test_more_than_fifty_rooms_come_in_pages(
     memberships: MembershipRepository, log: MessageLog
 ) -> None:
-    directory = Directory(memberships, log)
+    directory = Directory(memberships, log, Access(memberships))
     names = [f"r{n:03}" for n in range(120)]
     for name in names[::2]:
-        memberships.join(RoomName(name), ALICE, Position(), guest=False)
+        joined(memberships, RoomName(name), ALICE, Position(), guest=False)
 
     pages = all_rooms(directory, session(*names[1::2]))
 
@@ -231,10 +239,10 @@ def test_more_than_fifty_rooms_come_in_pages(
 def test_forgotten_rooms_do_not_stop_the_list(directory: Directory, clock: Clock) -> None:
     guest = session("c", guest=True)
     for name in "abcde":
-        directory.join(guest, RoomName(name))
+        join(directory, guest, RoomName(name))
     clock.now += 604_800
     for name in "fghi":
-        directory.join(guest, RoomName(name))
+        join(directory, guest, RoomName(name))
 
     pages = all_rooms(directory, guest)
 
@@ -246,8 +254,8 @@ def test_what_has_expired_is_still_counted(
     memberships: MembershipRepository, new_log: LogFactory, clock: Clock
 ) -> None:
     log = new_log(retention=60)
-    directory = Directory(memberships, log)
-    directory.join(session(), LOBBY)
+    directory = Directory(memberships, log, Access(memberships))
+    join(directory, session(), LOBBY)
     log.append(said())
     clock.now += 60
 
@@ -259,16 +267,22 @@ def test_what_has_expired_is_still_counted(
 def test_a_membership_ahead_of_the_log_has_nothing_unread(
     directory: Directory, memberships: MembershipRepository
 ) -> None:
-    memberships.join(LOBBY, ALICE, Position(9, messages=9), guest=False)
+    joined(memberships, LOBBY, ALICE, Position(9, messages=9), guest=False)
 
     assert directory.rooms(session(), None)[0] == [info("lobby")]
 
 
-def test_a_page_costs_one_read_for_each_room(directory: Directory, dynamodb: Faulty) -> None:
+def test_a_page_costs_one_read_for_each_room_and_one_for_all(
+    directory: Directory, dynamodb: Faulty
+) -> None:
     for name in "abcde":
-        directory.join(session(), RoomName(name))
+        join(directory, session(), RoomName(name))
     dynamodb.calls.clear()
 
     directory.rooms(session(), None)
 
-    assert [operation for operation, _ in dynamodb.calls] == ["query"] * 4
+    assert [operation for operation, _ in dynamodb.calls] == [
+        "query",
+        "batch_get_item",
+        *["query"] * 3,
+    ]

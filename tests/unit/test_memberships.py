@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from chalicelib.errors import Unavailable
-from chalicelib.memberships import Membership, MembershipRepository
+from chalicelib.memberships import MembershipRepository
 from chalicelib.messages import MessageLog
 from chalicelib.models import RoomName, direct_room
+from chalicelib.places import Membership
 from chalicelib.positions import Position
 from tests.unit.fakes import (
     ALICE,
@@ -20,6 +21,7 @@ from tests.unit.fakes import (
     Faulty,
     cancelled,
     client_error,
+    joined,
     said,
 )
 
@@ -40,7 +42,7 @@ def expiry(dynamodb: Faulty, room: str) -> str | None:
 
 @pytest.mark.clause("M2")
 def test_who_joins_is_a_member_from_there_on(memberships: MembershipRepository) -> None:
-    memberships.join(LOBBY, ALICE, Position(7, messages=4), guest=False)
+    joined(memberships, LOBBY, ALICE, Position(7, messages=4), guest=False)
 
     found = memberships.of(ALICE, after=None, limit=50)
 
@@ -53,9 +55,9 @@ def test_to_join_again_changes_nothing(
     memberships: MembershipRepository,
     guest: bool,  # noqa: FBT001
 ) -> None:
-    memberships.join(LOBBY, ALICE, Position(7), guest=guest)
+    joined(memberships, LOBBY, ALICE, Position(7), guest=guest)
 
-    memberships.join(LOBBY, ALICE, Position(9), guest=guest)
+    joined(memberships, LOBBY, ALICE, Position(9), guest=guest)
 
     assert rooms_of(memberships) == {"lobby": 7}
 
@@ -68,7 +70,7 @@ def test_to_join_again_changes_nothing(
 def test_a_marker_only_moves_forward(
     seq: int, answer: tuple[int, bool], marker: int, memberships: MembershipRepository
 ) -> None:
-    memberships.join(LOBBY, ALICE, Position(7, messages=7), guest=False)
+    joined(memberships, LOBBY, ALICE, Position(7, messages=7), guest=False)
 
     moved = memberships.read(LOBBY, ALICE, Position(seq, messages=seq), guest=False)
 
@@ -79,24 +81,25 @@ def test_a_marker_only_moves_forward(
 
 @pytest.mark.clause("M1")
 def test_markers_are_numbers_and_not_texts(memberships: MembershipRepository) -> None:
-    memberships.join(LOBBY, ALICE, Position(9), guest=False)
+    joined(memberships, LOBBY, ALICE, Position(9), guest=False)
 
     assert memberships.read(LOBBY, ALICE, Position(10), guest=False) == (10, True)
     assert memberships.read(LOBBY, ALICE, Position(9), guest=False) == (10, False)
 
 
-def test_who_reads_has_joined(memberships: MembershipRepository) -> None:
+@pytest.mark.clause("G2")
+def test_to_read_makes_nobody_a_member(memberships: MembershipRepository) -> None:
     moved = memberships.read(LOBBY, ALICE, Position(3, messages=2), guest=False)
 
-    found, _ = memberships.of(ALICE, after=None, limit=1)
-    assert moved == (3, True)
-    assert found == [Membership(LOBBY, "member", Position(3, messages=2))]
+    assert moved is None
+    assert rooms_of(memberships) == {}
 
 
 def test_each_person_has_a_marker_of_their_own_in_each_room(
     memberships: MembershipRepository,
 ) -> None:
     for user, room, seq in [(ALICE, LOBBY, 1), (ALICE, GAMES, 2), (BOB, LOBBY, 3)]:
+        joined(memberships, room, user, Position())
         memberships.read(room, user, Position(seq), guest=False)
 
     assert rooms_of(memberships) == {"games": 2, "lobby": 1}
@@ -108,8 +111,8 @@ def test_a_guests_membership_is_forgotten_after_its_time_although_the_table_has_
     memberships: MembershipRepository, clock: Clock
 ) -> None:
     clock.now = 1_000_000.5
-    memberships.join(LOBBY, ALICE, Position(7), guest=True)
-    memberships.join(GAMES, ALICE, Position(7), guest=False)
+    joined(memberships, LOBBY, ALICE, Position(7), guest=True)
+    joined(memberships, GAMES, ALICE, Position(7), guest=False)
 
     clock.now += WEEK - 1
     before = rooms_of(memberships)
@@ -126,35 +129,35 @@ def test_a_name_that_has_been_forgotten_joins_anew(
     clock: Clock,
     guest: bool,  # noqa: FBT001
 ) -> None:
-    memberships.join(LOBBY, ALICE, Position(7), guest=True)
+    joined(memberships, LOBBY, ALICE, Position(7), guest=True)
     clock.now += WEEK
 
-    memberships.join(LOBBY, ALICE, Position(9), guest=guest)
+    joined(memberships, LOBBY, ALICE, Position(9), guest=guest)
 
     assert rooms_of(memberships) == {"lobby": 9}
 
 
 @pytest.mark.clause("M3")
 @pytest.mark.parametrize("guest", [True, False])
-def test_the_marker_of_a_name_that_has_been_forgotten_starts_anew(
+def test_a_name_that_has_been_forgotten_has_no_marker(
     memberships: MembershipRepository,
     clock: Clock,
     guest: bool,  # noqa: FBT001
 ) -> None:
-    memberships.join(LOBBY, ALICE, Position(7), guest=True)
+    joined(memberships, LOBBY, ALICE, Position(7), guest=True)
     clock.now += WEEK
 
-    moved = memberships.read(LOBBY, ALICE, Position(3), guest=guest)
+    moved = memberships.read(LOBBY, ALICE, Position(9), guest=guest)
 
-    assert moved == (3, True)
-    assert rooms_of(memberships) == {"lobby": 3}
+    assert moved is None
+    assert rooms_of(memberships) == {}
 
 
 def test_a_guest_who_reads_is_remembered_for_longer(
     memberships: MembershipRepository, clock: Clock, dynamodb: Faulty
 ) -> None:
     clock.now = 1_000_000.0
-    memberships.join(LOBBY, ALICE, Position(7), guest=True)
+    joined(memberships, LOBBY, ALICE, Position(7), guest=True)
     clock.now += 60
     memberships.read(LOBBY, ALICE, Position(7), guest=True)
     unmoved = expiry(dynamodb, "lobby")
@@ -168,17 +171,18 @@ def test_a_guest_who_reads_is_remembered_for_longer(
 def test_what_people_with_an_account_read_does_not_expire(
     memberships: MembershipRepository, dynamodb: Faulty
 ) -> None:
-    memberships.join(LOBBY, ALICE, Position(), guest=False)
-    memberships.read(LOBBY, ALICE, Position(8), guest=False)
-    memberships.read(GAMES, ALICE, Position(8), guest=False)
+    joined(memberships, LOBBY, ALICE, Position(), guest=False)
+    before = expiry(dynamodb, "lobby")
 
-    assert [expiry(dynamodb, room) for room in ("lobby", "games")] == [None, None]
+    memberships.read(LOBBY, ALICE, Position(8), guest=False)
+
+    assert (before, expiry(dynamodb, "lobby")) == (None, None)
 
 
 @pytest.mark.clause("M2")
 def test_memberships_come_by_name_page_by_page(memberships: MembershipRepository) -> None:
     for name in ("b", "a-1", "dm:alice:bob", "a", "a.1"):
-        memberships.join(RoomName(name), ALICE, Position(), guest=False)
+        joined(memberships, RoomName(name), ALICE, Position(), guest=False)
 
     first, more = memberships.of(ALICE, after=None, limit=3)
     rest, no_more = memberships.of(ALICE, after=first[-1].room, limit=3)
@@ -199,7 +203,7 @@ def test_the_rooms_of_a_person_are_not_said_to_be_more_than_they_are(
         return answer
 
     for name in ("a", "b", "c"):
-        memberships.join(RoomName(name), ALICE, Position(), guest=False)
+        joined(memberships, RoomName(name), ALICE, Position(), guest=False)
     dynamodb.always("query", as_dynamodb_does)
 
     found, more = memberships.of(ALICE, after=None, limit=3)
@@ -213,10 +217,10 @@ def test_forgotten_memberships_take_no_place_in_a_page(
     memberships: MembershipRepository, clock: Clock
 ) -> None:
     for name in ("a", "b", "c", "e"):
-        memberships.join(RoomName(name), ALICE, Position(), guest=True)
+        joined(memberships, RoomName(name), ALICE, Position(), guest=True)
     clock.now += WEEK
     for name in ("d", "f", "g"):
-        memberships.join(RoomName(name), ALICE, Position(), guest=True)
+        joined(memberships, RoomName(name), ALICE, Position(), guest=True)
 
     first, more = memberships.of(ALICE, after=None, limit=2)
     rest, no_more = memberships.of(ALICE, after=first[-1].room, limit=2)
@@ -303,7 +307,7 @@ def test_direct_rooms_are_never_forgotten(
 @pytest.mark.parametrize(
     ("operation", "call"),
     [
-        ("put_item", lambda them: them.join(LOBBY, ALICE, Position(), guest=False)),
+        ("put_item", lambda them: joined(them, LOBBY, ALICE, Position(), guest=False)),
         ("update_item", lambda them: them.read(LOBBY, ALICE, Position(1), guest=False)),
         ("query", lambda them: them.of(ALICE, after=None, limit=1)),
     ],
