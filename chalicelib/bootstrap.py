@@ -184,7 +184,7 @@ class Application:
             presence=self._presence,
             lobby=self._settings.lobby,
             admins=self._settings.identity.admins,
-            accounts_exist=lambda user: self._accounts.find(user) is not None,
+            accounts_exist=self._has_account,
         )
 
     @cached_property
@@ -222,6 +222,7 @@ class Application:
             self._memberships,
             self._broadcaster,
             max_length=self._settings.max_message_length,
+            is_known=self._is_known,
         )
 
     @cached_property
@@ -345,6 +346,12 @@ class Application:
             fetch=download,
             clock=self._clock,
         ).verify
+
+    def _has_account(self, user: UserName) -> bool:
+        return self._accounts.find(user) is not None
+
+    def _is_known(self, user: UserName) -> bool:
+        return self._has_account(user) or self._claims.is_held(user)
 
     def _has_memberships(self, user: UserName) -> bool:
         return bool(self._memberships.of(user, after=None, limit=1)[0])

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.database import ConditionError, Database, is_live, number, put_write, string
+from chalicelib.database import ConditionError, Database, Item, is_live, number, put_write, string
 from chalicelib.errors import Unauthorized
 from chalicelib.identities import Identity, Ticket
 from chalicelib.models import ConnectionId, Session, UserName
@@ -76,6 +76,7 @@ class Claims:
         """
         item = {
             **item_key(_name_key(user)),
+            "user": string(user),
             "connection_id": string(connection_id),
             "expires_at": number(expires_at),
         }
@@ -105,16 +106,25 @@ class Claims:
         own = self.name(user, expires_at, connection_id=ConnectionId(f"key#{key}"), key=key)
         meet(self._database, [own, *demands])
 
+    def is_held(self, user: UserName) -> bool:
+        """Tell whether a guest has this very name.
+
+        Raises:
+            Unavailable: the database did not answer in time.
+        """
+        item = self._item(user)
+        return item is not None and item["user"] == string(user)
+
     def holds(self, guest: Identity) -> bool:
         """Tell whether a name is a guest's who is known by a key.
 
         Raises:
             Unavailable: the database did not answer in time.
         """
-        item = self._database.get(self._table, item_key(_name_key(guest.user)))
-        if item is None or not is_live(item, self._clock()):
+        item = self._item(guest.user)
+        if item is None or guest.key_digest is None:
             return False
-        return guest.key_digest is not None and item.get("key_digest") == string(guest.key_digest)
+        return item.get("key_digest") == string(guest.key_digest)
 
     def release(self, sessions: Iterable[Session]) -> None:
         """Let the names of guests go, whose connections end.
@@ -128,6 +138,10 @@ class Claims:
         for session in sessions:
             if session.guest:
                 self._release(session)
+
+    def _item(self, user: UserName) -> Item | None:
+        item = self._database.get(self._table, item_key(_name_key(user)))
+        return item if item is not None and is_live(item, self._clock()) else None
 
     def _release(self, session: Session) -> None:
         try:

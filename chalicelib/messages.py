@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count, pairwise, takewhile
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
 from chalicelib.appends import Append, Part
 from chalicelib.backoff import Backoff
@@ -26,6 +26,8 @@ from chalicelib.positions import Position, Positions
 # looks like a hole or an expired end is looked at once more.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-isolation
 _LOOKS = 2
+
+Founding: TypeAlias = Callable[[], Sequence[Mapping[str, Any]]]
 
 
 class MessageLog:
@@ -69,7 +71,7 @@ class MessageLog:
         self._positions = Positions(remembered_rooms)
         self._contention = contention or database.backoff.against_others()
 
-    def append(self, content: Content, *, founding: Sequence[Mapping[str, Any]] = ()) -> Appended:
+    def append(self, content: Content, *, founding: Founding = tuple) -> Appended:
         """Add what is said, or a change of it, as the next entry of its room.
 
         When this returns, the entry is durable and every one before it is too: number n + 1 can
@@ -80,7 +82,8 @@ class MessageLog:
 
         Args:
             content: What to add.
-            founding: Writes to other tables that belong to the first entry of a room.
+            founding: Returns the writes to other tables that belong to the first entry of a room;
+                asked for that one only. What it raises ends the attempt.
 
         Raises:
             NotFound, Forbidden, Conflict: the message cannot be changed so, see changes.refusal.
@@ -94,7 +97,7 @@ class MessageLog:
                 self._positions.read(content.room, position)
             if _is_beyond(content, position):
                 return self._original(content) or refusal(content, None, self._kept())
-            appended = self._write(content, position, () if position.seq else founding)
+            appended = self._write(content, position, () if position.seq else founding())
             if appended is not None:
                 return appended
             position = None

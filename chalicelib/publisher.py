@@ -1,24 +1,31 @@
 """Adding to a room: into the log first, then to everyone who is there."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from chalicelib.broadcaster import Broadcaster
 from chalicelib.drafts import Appended, Content, Edit, Entry, Message
-from chalicelib.errors import BadRequest, Unavailable
+from chalicelib.errors import BadRequest, NotFound, Unavailable
 from chalicelib.events import log_event
 from chalicelib.gateway import Post
 from chalicelib.memberships import MembershipRepository
 from chalicelib.messages import MessageLog
-from chalicelib.models import ConnectionId, Delivery
+from chalicelib.models import ConnectionId, Delivery, UserName, direct_users
 from chalicelib.protocol import decode_publication, encode
 
 logger = logging.getLogger(__name__)
 
 
 class Publisher:
-    """Appends entries and pushes them."""
+    """Appends entries and pushes them.
+
+    Args:
+        log, memberships, broadcaster: What does the work.
+        max_length: Characters of a message.
+        is_known: Tells whether somebody has a name, with an account or as a guest who is there.
+    """
 
     def __init__(
         self,
@@ -27,24 +34,27 @@ class Publisher:
         broadcaster: Broadcaster,
         *,
         max_length: int,
+        is_known: Callable[[UserName], bool],
     ) -> None:
         self._log = log
         self._memberships = memberships
         self._broadcaster = broadcaster
         self._max_length = max_length
+        self._is_known = is_known
 
     def append(self, content: Content) -> Appended:
         """Make an entry durable, as the next of its room. See MessageLog.append.
 
         Raises:
             BadRequest: it has more characters than the stage allows.
-            NotFound, Forbidden, Conflict, Unavailable: see MessageLog.append.
+            NotFound: it would be the first in a direct room, and one of its people is nobody; or
+                see MessageLog.append.
+            Forbidden, Conflict, Unavailable: see MessageLog.append.
         """
         if isinstance(content, Message | Edit) and len(content.text) > self._max_length:
             problem = f"must be at most {self._max_length} characters"
             raise BadRequest(field="message", problem=problem)
-        founding = self._memberships.founding(content.room)
-        return self._log.append(content, founding=founding)
+        return self._log.append(content, founding=partial(self._founding, content))
 
     def push(
         self,
@@ -65,6 +75,13 @@ class Publisher:
         if entry is not None:
             frame = encode(log_event(Entry(appended.seq, appended.at, entry)))
         return self._broadcaster.broadcast(appended.room, frame, skip=skip, also=also)
+
+    def _founding(self, content: Content) -> list[dict[str, Any]]:
+        for user in direct_users(content.room) or ():
+            # Otherwise whoever takes the name some day would read it.
+            if user != content.user and not self._is_known(user):
+                raise NotFound(f"there is nobody called {user}")
+        return self._memberships.founding(content.room)
 
     def _original(self, duplicate: Appended) -> Content | None:
         try:

@@ -69,5 +69,10 @@ class Auditor:
 
 def _requests(operation: str, arguments: dict[str, Any]) -> list[dict[str, Any]]:
     if operation == "transact_write_items":
-        return [it for write in arguments["TransactItems"] for it in write.values()]
+        return [
+            it
+            for write in arguments["TransactItems"]
+            for kind, it in write.items()
+            if kind != "ConditionCheck"
+        ]
     return [arguments] if operation in ("put_item", "update_item", "delete_item") else []

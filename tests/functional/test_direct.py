@@ -27,9 +27,10 @@ def test_a_direct_message_reaches_the_other_person_without_subscribing(chat: Cha
 @pytest.mark.clause("D1")
 def test_who_was_away_finds_direct_messages_and_catches_up(chat: Chat) -> None:
     bob = chat.join("bob")
+    chat.member("alice").socket.leave()
     bob.ask("sendmessage", to="alice", message="are you there?")
     bob.ask("sendmessage", room=ROOM, message="hello?")
-    alice = chat.join("alice")
+    alice = chat.member("alice")
 
     rooms = alice.ask("rooms")["rooms"]
     ack = alice.ask("subscribe", room=ROOM, after=0)
@@ -151,3 +152,19 @@ def test_a_direct_message_is_on_all_devices_of_both(chat: Chat) -> None:
         "psst"
     ] * 3
     assert bobs[0].heard("message") == []
+
+
+@pytest.mark.clause("D1")
+@pytest.mark.parametrize("room", [{"to": "nobody-yet"}, {"room": "dm:bob:nobody-yet"}])
+def test_nothing_is_said_to_who_is_not_there_yet(chat: Chat, room: dict[str, str]) -> None:
+    bob = chat.join("bob")
+
+    answer = bob.ask("sendmessage", message="are you there?", **room)
+
+    assert (answer["code"], answer["message"]) == (
+        "not_found",
+        "there is nobody called nobody-yet",
+    )
+    # So nobody can take a name by writing to it, nor read what was not for them.
+    somebody = chat.member("nobody-yet")
+    assert [room["name"] for room in somebody.ask("rooms")["rooms"]] == ["lobby"]

@@ -28,7 +28,9 @@ def new_arena(seed: int, **kills: int) -> Arena:
     """Connect ada, bob and eve, who have accounts; eve twice."""
     arena = Arena(seed, **kills)
     for person in PEOPLE:
-        arena.database.put_item(TableName=ACCOUNTS_TABLE, Item={"username": {"S": person}})
+        arena.database.put_item(
+            TableName=ACCOUNTS_TABLE, Item={"username": {"S": person}, "token_version": {"N": "1"}}
+        )
         arena.connect(f"c-{person}", person)
     arena.connect("c-eve2", "eve")
     return arena

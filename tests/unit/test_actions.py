@@ -441,8 +441,10 @@ def test_a_text_that_swells_beyond_a_frame_is_too_large(alice: Client, bob: Clie
 def test_without_a_lobby_a_message_needs_a_room(
     build_service: ServiceFactory, gateway: RecordingGateway
 ) -> None:
-    client = Client(build_service(LOBBY=""), gateway, "A=")
+    service = build_service(LOBBY="")
+    client = Client(service, gateway, "A=")
     client.connect("alice")
+    Client(service, gateway, "B=").connect("bob")
 
     refusal = client.send("sendmessage", message="x", id=1)[0]
 

@@ -140,7 +140,7 @@ def test_to_join_again_keeps_what_is_unread(directory: Directory, log: MessageLo
 def test_direct_rooms_are_told_from_public_ones(
     directory: Directory, log: MessageLog, memberships: MembershipRepository
 ) -> None:
-    log.append(said(room=DIRECT, user=BOB), founding=memberships.founding(DIRECT))
+    log.append(said(room=DIRECT, user=BOB), founding=lambda: memberships.founding(DIRECT))
     join(directory, session(), GAMES)
 
     rooms, _ = directory.rooms(session(), None)

@@ -235,7 +235,7 @@ def test_the_first_direct_message_makes_both_people_members(
 ) -> None:
     founding = memberships.founding(DIRECT)
 
-    log.append(said(room=DIRECT), founding=founding)
+    log.append(said(room=DIRECT), founding=lambda: founding)
 
     assert rooms_of(memberships, ALICE) == {"dm:alice:bob": 0}
     assert rooms_of(memberships, BOB) == {"dm:alice:bob": 0}
@@ -246,10 +246,10 @@ def test_later_direct_messages_leave_the_markers_alone(
     memberships: MembershipRepository, log: MessageLog
 ) -> None:
     founding = memberships.founding(DIRECT)
-    log.append(said(room=DIRECT), founding=founding)
+    log.append(said(room=DIRECT), founding=lambda: founding)
     memberships.read(DIRECT, BOB, Position(1, messages=1), guest=True)
 
-    log.append(said(room=DIRECT), founding=founding)
+    log.append(said(room=DIRECT), founding=lambda: founding)
 
     assert rooms_of(memberships, BOB) == {"dm:alice:bob": 1}
 
@@ -263,8 +263,8 @@ def test_without_the_message_nobody_becomes_a_member(
     dynamodb.plan("transact_write_items", client_error("InternalServerError", status=500))
 
     with pytest.raises(Unavailable):
-        log.append(said(room=DIRECT), founding=founding)
-    duplicate = log.append(said(room=DIRECT, cid="c1"), founding=founding)
+        log.append(said(room=DIRECT), founding=lambda: founding)
+    duplicate = log.append(said(room=DIRECT, cid="c1"), founding=lambda: founding)
 
     assert duplicate.room == LOBBY
     assert rooms_of(memberships, ALICE) == rooms_of(memberships, BOB) == {}
@@ -276,7 +276,7 @@ def test_after_a_conflict_the_founding_is_tried_again(
     founding = memberships.founding(DIRECT)
     dynamodb.plan("transact_write_items", cancelled("TransactionConflict"), None)
 
-    log.append(said(room=DIRECT), founding=founding)
+    log.append(said(room=DIRECT), founding=lambda: founding)
 
     assert rooms_of(memberships, BOB) == {"dm:alice:bob": 0}
 
@@ -284,7 +284,7 @@ def test_after_a_conflict_the_founding_is_tried_again(
 def test_a_room_of_one_is_founded_once(memberships: MembershipRepository, log: MessageLog) -> None:
     alone = direct_room(ALICE, ALICE)
 
-    log.append(said(room=alone), founding=memberships.founding(alone))
+    log.append(said(room=alone), founding=lambda: memberships.founding(alone))
 
     assert rooms_of(memberships) == {"dm:alice:alice": 0}
 
@@ -297,7 +297,7 @@ def test_public_rooms_are_not_founded(memberships: MembershipRepository) -> None
 def test_direct_rooms_are_never_forgotten(
     memberships: MembershipRepository, log: MessageLog, clock: Clock
 ) -> None:
-    log.append(said(room=DIRECT), founding=memberships.founding(DIRECT))
+    log.append(said(room=DIRECT), founding=lambda: memberships.founding(DIRECT))
     memberships.read(DIRECT, ALICE, Position(1, messages=1), guest=True)
     clock.now += WEEK
 

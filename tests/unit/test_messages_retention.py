@@ -268,7 +268,7 @@ def test_a_room_without_its_past_is_not_founded_again(
     clock.now += MINUTE
     collect()
 
-    new_log(retention=MINUTE).append(said(), founding=founding)
+    new_log(retention=MINUTE).append(said(), founding=lambda: founding)
 
     assert stored(dynamodb, "founded") == []
 

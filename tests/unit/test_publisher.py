@@ -36,7 +36,7 @@ DOWN = client_error("InternalServerError", status=500)
 def publisher(
     log: MessageLog, memberships: MembershipRepository, broadcaster: Broadcaster
 ) -> Publisher:
-    return Publisher(log, memberships, broadcaster, max_length=10)
+    return Publisher(log, memberships, broadcaster, max_length=10, is_known=lambda _: True)
 
 
 @pytest.fixture(autouse=True)
@@ -169,7 +169,7 @@ def test_an_original_that_has_expired_is_not_shown_again(
     log = MessageLog(
         database, table=MESSAGES_TABLE, clock=clock, idempotency_ttl=86_400, retention=60
     )
-    publisher = Publisher(log, memberships, broadcaster, max_length=10)
+    publisher = Publisher(log, memberships, broadcaster, max_length=10, is_known=lambda _: True)
     publisher.append(said("hi", cid="c1"))
     clock.now += 61
 
