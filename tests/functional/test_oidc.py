@@ -1,6 +1,7 @@
 """People for whom another issuer vouches, from its token to a message; it listens on loopback."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def chat(start: Start, issuer: IssuerServer) -> Chat:
     return start(OIDC_ISSUER=issuer.issuer.url, OIDC_AUDIENCE="chat")
 
 
-def token(issuer: IssuerServer, name: str, **changed: object) -> str:
+def token(issuer: IssuerServer, name: str, **changed: Any) -> str:
     times = {"iat": int(START), "exp": int(START) + 600}
     who = {"sub": f"subject of {name.lower()}", "preferred_username": name, "aud": "chat"}
     return issuer.issuer.token(**{**times, **who, **changed})
