@@ -13,9 +13,12 @@ from boto3.dynamodb.types import TypeDeserializer
 from moto import mock_aws
 
 import app as app_module
+from chalicelib.authentication import ExternalVerifier
 from chalicelib.bootstrap import Application
 from chalicelib.gateway import Outcome, Post, Probe
+from chalicelib.passwords import Hasher
 from chalicelib.settings import Settings
+from localgateway.authorizers import Authorizer
 from localgateway.management import Response
 from localgateway.moto_transactions import cheap_transactions
 from localgateway.testing import TestClient, TestSocket
@@ -186,13 +189,34 @@ def with_admin(start: Callable[..., Chat], **environ: str) -> Chat:
 
 @contextmanager
 def chatting(
-    monkeypatch: pytest.MonkeyPatch, *, dynamodb: Any = None, **environ: str
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    dynamodb: Any = None,
+    authorizer: str | None = None,
+    hasher: Hasher | None = None,
+    external: Callable[[Clock], ExternalVerifier] | None = None,
+    **environ: str,
 ) -> Iterator[Chat]:
-    """Run the chat, with some variables of its environment changed; its database is moto."""
+    """Run the chat, with some variables of its environment changed; its database is moto.
+
+    Args:
+        monkeypatch: What changes app.py.
+        dynamodb: Another database.
+        authorizer: The function that is wired to $connect; none, as `chalice deploy` has it.
+        hasher: What hashes passwords, if it is to be looked at.
+        external: Makes what verifies the tokens of the issuer OIDC_ISSUER.
+        environ: The variables.
+    """
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     clock, gateway = Clock(), InProcessGateway()
-    client = TestClient(app_module.app, stage_name="local", project_dir=ROOT, clock=clock)
+    client = TestClient(
+        app_module.app,
+        stage_name="local",
+        project_dir=ROOT,
+        authorizer=Authorizer(authorizer) if authorizer else None,
+        clock=clock,
+    )
     gateway.client = client
     with _tables(dynamodb) as database:
         settings = Settings.from_environ({**ENVIRON, **environ})
@@ -200,7 +224,8 @@ def chatting(
             settings,
             gateway=gateway,
             dynamodb=database,
-            hasher=FakeHasher(),
+            hasher=hasher or FakeHasher(),
+            external=external and external(clock),
             clock=clock,
             sleep=lambda _: None,
         )
