@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -41,8 +42,12 @@ def open_door(
     """Start the chat in a wiring, without guests, with variables of its environment."""
     with ExitStack() as stack:
 
-        def start(**options: object) -> Chat:
-            usual = {"dynamodb": MemoryClient(), "authorizer": wiring, "GUESTS": "false"}
+        def start(**options: Any) -> Chat:
+            usual: dict[str, Any] = {
+                "dynamodb": MemoryClient(),
+                "authorizer": wiring,
+                "GUESTS": "false",
+            }
             chat = stack.enter_context(chatting(monkeypatch, **{**usual, **options}))
             witness.listen(chat)
             return chat

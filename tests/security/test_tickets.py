@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from localgateway.engine import MotoEngine
-
 from tests.functional.chats import Chat
 from tests.security.conftest import Open
 from tests.security.forgeries import respelled
