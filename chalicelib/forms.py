@@ -106,6 +106,7 @@ def _explained(error: ValidationError) -> BadRequest:
 
 
 def _user(name: str) -> UserName:
-    if not is_user(name.lower()):
+    # The Kelvin sign becomes a plain k in lower case.
+    if not name.isascii() or not is_user(name.lower()):
         raise BadRequest(field="username", problem=USER_RULE)
     return UserName(name.lower())
