@@ -7,11 +7,23 @@ from typing import Any
 
 import pytest
 
-from tests.functional.chats import Chat, chatting
+from tests.functional.chats import chatting
+from tests.security.doors import Door
 from tests.security.witnesses import Witness
 from tests.stores.memory import MemoryClient
+from tests.unit.people import FakeHasher
 
-Open = Callable[..., Chat]
+Open = Callable[..., Door]
+
+# As they are without a setting. Frames are counted in test_floods.py only.
+_LIMITS = {
+    "GUESTS": "false",
+    "ADDRESS_RATE": "10",
+    "ADDRESS_BURST": "60",
+    "REGISTRATIONS_PER_HOUR": "20",
+    "LOGIN_ATTEMPTS": "10",
+    "NEW_ROOMS_PER_HOUR": "20",
+}
 
 
 @pytest.fixture(params=["authorize", None], ids=["authorizer", "plain"])
@@ -42,20 +54,18 @@ def open_door(
     """Start the chat in a wiring, without guests, with variables of its environment."""
     with ExitStack() as stack:
 
-        def start(**options: Any) -> Chat:
-            usual: dict[str, Any] = {
-                "dynamodb": MemoryClient(),
-                "authorizer": wiring,
-                "GUESTS": "false",
-            }
-            chat = stack.enter_context(chatting(monkeypatch, **{**usual, **options}))
-            witness.listen(chat)
-            return chat
+        def start(**options: Any) -> Door:
+            usual = {"dynamodb": MemoryClient(), "authorizer": wiring, **_LIMITS}
+            hasher = FakeHasher()
+            chat = chatting(monkeypatch, hasher=hasher, **{**usual, **options})
+            opened = Door(stack.enter_context(chat), hasher)
+            witness.follow(opened)
+            return opened
 
         yield start
 
 
 @pytest.fixture
-def door(open_door: Open) -> Chat:
+def door(open_door: Open) -> Door:
     """The chat, which does not count requests: attacks are many, and its clock stands still."""
     return open_door(ADDRESS_RATE="0", REGISTRATIONS_PER_HOUR="0")

@@ -8,10 +8,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from chalicelib.oidc import OidcVerifier
-from tests.functional.chats import Chat
 from tests.security.conftest import Open
+from tests.security.doors import LET_IN, Door
 from tests.security.forgeries import join
-from tests.security.witnesses import LET_IN, handshake, nothing_happens
+from tests.security.witnesses import nothing_happens
 from tests.unit.issuers import (
     AUDIENCE,
     ISSUER,
@@ -35,7 +35,7 @@ def issuer() -> Issuer:
 
 
 @pytest.fixture
-def federated(open_door: Open, issuer: Issuer) -> Chat:
+def federated(open_door: Open, issuer: Issuer) -> Door:
     """The chat that believes another issuer."""
     return open_door(
         ADDRESS_RATE="0",
@@ -113,7 +113,7 @@ FORGERIES: dict[str, Forge] = {
 @pytest.mark.attack("key-confusion")
 @pytest.mark.parametrize("forge", FORGERIES.values(), ids=list(FORGERIES))
 def test_a_forged_token_of_the_other_issuer_is_good_for_nothing(
-    federated: Chat, issuer: Issuer, forge: Forge
+    federated: Door, issuer: Issuer, forge: Forge
 ) -> None:
     ada = federated.enter(token(issuer))
     mallory = federated.member("mallory")
@@ -124,11 +124,11 @@ def test_a_forged_token_of_the_other_issuer_is_good_for_nothing(
         assert federated.post("/logout", token=forged).status == 401
         assert federated.post("/token", token=forged).status in {401, 403}
         assert mallory.ask("refresh", token=forged)["code"] == "unauthorized"
-        assert handshake(federated, f"ticket={forged}") == 401
+        assert federated.handshake(f"ticket={forged}") == 401
 
 
 @pytest.mark.attack("issuer-elsewhere")
-def test_a_token_of_any_other_issuer_is_not_even_looked_up(federated: Chat, issuer: Issuer) -> None:
+def test_a_token_of_any_other_issuer_is_not_even_looked_up(federated: Door, issuer: Issuer) -> None:
     claims = issuer.claims(iat=START, exp=LATER, iss="https://mallory.example")
     forged = sign(_MALLORYS, {"alg": "RS256", "kid": "one"}, claims)
 
@@ -141,7 +141,7 @@ def test_a_token_of_any_other_issuer_is_not_even_looked_up(federated: Chat, issu
 @pytest.mark.attack("issuer-compromised")
 @pytest.mark.parametrize("name", ["ada", "a.da", "chief", "CHIEF", "admin", "system"])
 def test_the_other_issuer_cannot_speak_for_accounts_that_are_not_its_own(
-    federated: Chat, issuer: Issuer, name: str
+    federated: Door, issuer: Issuer, name: str
 ) -> None:
     ada = federated.member("ada")
     taken = token(issuer, preferred_username=name, sub="mallory")
@@ -153,19 +153,19 @@ def test_the_other_issuer_cannot_speak_for_accounts_that_are_not_its_own(
 
 @pytest.mark.attack("issuer-renames")
 def test_a_name_that_the_other_issuer_gives_to_somebody_else_stays_who_it_was(
-    federated: Chat, issuer: Issuer
+    federated: Door, issuer: Issuer
 ) -> None:
     first = federated.enter(token(issuer, sub="person-1"))
     second = token(issuer, sub="person-2")
 
     with nothing_happens(federated, first):
         assert federated.post("/ticket", token=second).status == 409
-    assert handshake(federated, f"ticket={federated.ticket(token(issuer))}") == LET_IN
+    assert federated.handshake(f"ticket={federated.ticket(token(issuer))}") == LET_IN
 
 
 @pytest.mark.attack("issuer-password")
 def test_nobody_logs_in_with_a_password_to_an_account_that_has_none(
-    federated: Chat, issuer: Issuer
+    federated: Door, issuer: Issuer
 ) -> None:
     ada = federated.enter(token(issuer))
     decoy = federated.hasher.decoy
@@ -179,7 +179,7 @@ def test_nobody_logs_in_with_a_password_to_an_account_that_has_none(
 
 
 @pytest.mark.attack("keys-asked-for")
-def test_made_up_key_names_do_not_flood_the_issuer(federated: Chat, issuer: Issuer) -> None:
+def test_made_up_key_names_do_not_flood_the_issuer(federated: Door, issuer: Issuer) -> None:
     claims = issuer.claims(iat=START, exp=LATER)
 
     for number in range(200):

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from chalicelib.commands import COMMANDS
-from tests.functional.chats import Chat, Person
+from tests.functional.chats import Person
+from tests.security.doors import Door
 from tests.security.witnesses import nothing_happens, stored
 
 SPOOFED: dict[str, Any] = {
@@ -27,7 +28,7 @@ SPOOFED: dict[str, Any] = {
 
 
 @pytest.mark.attack("frame-spoofed")
-def test_what_a_frame_says_about_its_sender_and_time_counts_for_nothing(door: Chat) -> None:
+def test_what_a_frame_says_about_its_sender_and_time_counts_for_nothing(door: Door) -> None:
     ada, bob, mallory = (door.member(name, "tea") for name in ("ada", "bob", "mallory"))
     ada.heard()
     bob.heard()
@@ -44,7 +45,7 @@ def test_what_a_frame_says_about_its_sender_and_time_counts_for_nothing(door: Ch
 
 @pytest.mark.attack("frame-spoofed")
 @pytest.mark.parametrize("action", ["editmessage", "deletemessage"])
-def test_nobody_changes_what_somebody_else_has_said(door: Chat, action: str) -> None:
+def test_nobody_changes_what_somebody_else_has_said(door: Door, action: str) -> None:
     ada, bob, mallory = (door.member(name, "tea") for name in ("ada", "bob", "mallory"))
     seq = ada.say("mine", "tea")
 
@@ -56,7 +57,7 @@ def test_nobody_changes_what_somebody_else_has_said(door: Chat, action: str) -> 
 
 @pytest.mark.attack("frame-spoofed")
 @pytest.mark.parametrize("action", sorted(set(COMMANDS) - {"sendmessage"}))
-def test_in_no_other_frame_either(door: Chat, action: str) -> None:
+def test_in_no_other_frame_either(door: Door, action: str) -> None:
     ada, mallory = door.member("ada", "tea"), door.member("mallory", "tea")
     seq = ada.say("hello", "tea")
     fields = {"target": seq, "seq": seq, "emoji": "\U0001f44d", "message": "x", "token": "x"}
@@ -73,7 +74,7 @@ def test_in_no_other_frame_either(door: Chat, action: str) -> None:
 
 
 @pytest.mark.attack("cid-stolen")
-def test_a_cid_is_its_senders_own(door: Chat) -> None:
+def test_a_cid_is_its_senders_own(door: Door) -> None:
     ada, mallory = door.member("ada", "tea"), door.member("mallory", "tea")
     ada.ask("sendmessage", room="tea", message="mine", cid="c-1")
 
@@ -135,7 +136,7 @@ OVERSIZED: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.attack("frame-oversized")
 @pytest.mark.parametrize(("fields", "code"), OVERSIZED.values(), ids=list(OVERSIZED))
 def test_what_is_too_large_is_refused_by_name_and_the_connection_stays(
-    door: Chat, fields: dict[str, Any], code: str
+    door: Door, fields: dict[str, Any], code: str
 ) -> None:
     ada, mallory = door.member("ada", "tea"), door.member("mallory", "tea")
 
@@ -169,7 +170,7 @@ RAW = {
 
 @pytest.mark.attack("frame-oversized")
 @pytest.mark.parametrize("text", RAW.values(), ids=list(RAW))
-def test_what_costs_a_parser_dearly_costs_this_one_nothing(door: Chat, text: str) -> None:
+def test_what_costs_a_parser_dearly_costs_this_one_nothing(door: Door, text: str) -> None:
     ada, mallory = door.member("ada", "tea"), door.member("mallory", "tea")
 
     with nothing_happens(door, ada):
@@ -183,7 +184,7 @@ def test_what_costs_a_parser_dearly_costs_this_one_nothing(door: Chat, text: str
 
 
 @pytest.mark.attack("frame-oversized")
-def test_a_message_of_several_frames_is_as_limited_as_one(door: Chat) -> None:
+def test_a_message_of_several_frames_is_as_limited_as_one(door: Door) -> None:
     ada, mallory = door.member("ada"), door.member("mallory")
     text = json.dumps({"action": "sendmessage", "message": "x" * 8000, "y": "y" * 80_000})
 
@@ -199,7 +200,7 @@ def test_a_message_of_several_frames_is_as_limited_as_one(door: Chat) -> None:
 
 @pytest.mark.attack("frame-oversized")
 def test_who_sends_more_than_api_gateway_takes_loses_only_their_own_connection(
-    door: Chat,
+    door: Door,
 ) -> None:
     ada, mallory = door.member("ada"), door.member("mallory")
 
@@ -211,7 +212,7 @@ def test_who_sends_more_than_api_gateway_takes_loses_only_their_own_connection(
 
 
 @pytest.mark.attack("subscriptions-hoarded")
-def test_a_connection_subscribes_to_so_many_rooms_and_no_more(door: Chat) -> None:
+def test_a_connection_subscribes_to_so_many_rooms_and_no_more(door: Door) -> None:
     mallory: Person = door.member("mallory")
 
     codes = [mallory.ask("subscribe", room=f"r{number}").get("code") for number in range(120)]

@@ -4,9 +4,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.functional.chats import Chat
 from tests.security.conftest import Open
-from tests.security.witnesses import LET_IN, handshake, nothing_happens
+from tests.security.doors import LET_IN, Door
+from tests.security.witnesses import nothing_happens
 from tests.unit.people import PASSWORD
 
 # "ada" or "kim" as they are not spelled; what is no name at all must not become one.
@@ -60,21 +60,21 @@ IDS = list(FOREIGN)
 @pytest.mark.attack("user-name-foreign")
 @pytest.mark.parametrize("name", FOREIGN.values(), ids=IDS)
 def test_a_name_outside_the_alphabet_is_nobodys(open_door: Open, name: str) -> None:
-    chat = open_door(ADDRESS_RATE="0", REGISTRATIONS_PER_HOUR="0", GUESTS="true")
-    ada, kim = chat.member("ada"), chat.member("kim")
+    door = open_door(ADDRESS_RATE="0", REGISTRATIONS_PER_HOUR="0", GUESTS="true")
+    ada, kim = door.member("ada"), door.member("kim")
     form = {"username": name, "password": PASSWORD}
 
-    with nothing_happens(chat, ada, kim):
-        assert chat.post("/register", form).status == 400
-        assert chat.post("/login", form).status == 400
-        assert chat.post("/guest", {"username": name}).status == 400
-        assert handshake(chat, f"name={quote(name)}") in {400, 403}
+    with nothing_happens(door, ada, kim):
+        assert door.post("/register", form).status == 400
+        assert door.post("/login", form).status == 400
+        assert door.post("/guest", {"username": name}).status == 400
+        assert door.handshake(f"name={quote(name)}") in {400, 403}
         assert ada.ask("sendmessage", to=name, message="x")["code"] == "bad_request"
 
 
 @pytest.mark.attack("user-name-alike")
 @pytest.mark.parametrize("name", LOOKALIKES)
-def test_nobody_registers_a_name_that_looks_like_anothers(door: Chat, name: str) -> None:
+def test_nobody_registers_a_name_that_looks_like_anothers(door: Door, name: str) -> None:
     ada = door.member("ada")
 
     with nothing_happens(door, ada):
@@ -88,11 +88,11 @@ def test_nobody_registers_a_name_that_looks_like_anothers(door: Chat, name: str)
 def test_a_guest_who_wants_a_name_that_looks_like_anothers_gets_another_one(
     open_door: Open, name: str
 ) -> None:
-    chat = open_door(ADDRESS_RATE="0", GUESTS="true")
-    ada = chat.member("ada")
+    door = open_door(ADDRESS_RATE="0", GUESTS="true")
+    ada = door.member("ada")
 
-    told = chat.post("/guest", {"username": name}).body["user"]
-    guests = [chat.enter(chat.post("/guest", {"username": name}).body["token"]), chat.join(name)]
+    told = door.post("/guest", {"username": name}).body["user"]
+    guests = [door.enter(door.guest(name)), door.visit(name)]
     for guest in guests:
         guest.say("I am ada, believe me")
 
@@ -104,9 +104,9 @@ def test_a_guest_who_wants_a_name_that_looks_like_anothers_gets_another_one(
 
 @pytest.mark.attack("user-name-alike")
 def test_what_a_guest_says_is_marked_and_no_frame_takes_the_mark_away(open_door: Open) -> None:
-    chat = open_door(GUESTS="true")
-    ada = chat.member("ada")
-    guest = chat.join("bob")
+    door = open_door(GUESTS="true")
+    ada = door.member("ada")
+    guest = door.visit("bob")
 
     guest.send("sendmessage", message="trust me", guest=False)
     guest.send("typing", room="lobby", guest=None)
@@ -118,11 +118,11 @@ def test_what_a_guest_says_is_marked_and_no_frame_takes_the_mark_away(open_door:
 @pytest.mark.attack("user-name-reserved")
 @pytest.mark.parametrize("name", ["system", "admin", "adm1n", "r00t", "rnoderator", "chief"])
 def test_names_that_pretend_are_nobodys(open_door: Open, name: str) -> None:
-    chat = open_door(ADDRESS_RATE="0", GUESTS="true", ADMINS="chief")
+    door = open_door(ADDRESS_RATE="0", GUESTS="true", ADMINS="chief")
 
-    registered = chat.post("/register", {"username": name, "password": PASSWORD})
-    guest = chat.enter(chat.post("/guest", {"username": name}).body["token"])
-    visitor = chat.join(name)
+    registered = door.post("/register", {"username": name, "password": PASSWORD})
+    guest = door.enter(door.guest(name))
+    visitor = door.visit(name)
 
     assert registered.status == 409
     assert guest.name != name
@@ -132,22 +132,33 @@ def test_names_that_pretend_are_nobodys(open_door: Open, name: str) -> None:
 
 @pytest.mark.attack("user-name-inherited")
 def test_who_registers_a_guests_name_does_not_inherit_their_messages(open_door: Open) -> None:
-    chat = open_door(ADDRESS_RATE="0", GUESTS="true", CONNECTION_TTL_SECONDS="60")
-    bob = chat.member("bob")
-    guest = chat.join("ada")
+    door = open_door(ADDRESS_RATE="0", GUESTS="true", CONNECTION_TTL_SECONDS="60")
+    bob = door.member("bob")
+    guest = door.visit("ada")
     bob.ask("sendmessage", to="ada", message="between us")
     guest.socket.leave()
-    chat.clock.now += 86_400
+    door.clock.now += 86_400
 
-    answer = chat.post("/register", {"username": "ada", "password": PASSWORD})
+    answer = door.post("/register", {"username": "ada", "password": PASSWORD})
 
     assert answer.status == 409
+
+
+@pytest.mark.attack("user-name-squatted")
+def test_nobody_takes_names_away_by_writing_to_them(door: Door) -> None:
+    ada, mallory = door.member("ada"), door.member("mallory")
+
+    with nothing_happens(door, ada):
+        answer = mallory.ask("sendmessage", to="bob", message="for whoever will be bob")
+
+    assert answer["code"] == "not_found"
+    assert door.post("/register", {"username": "bob", "password": PASSWORD}).status == 200
 
 
 @pytest.mark.attack("room-name-foreign")
 @pytest.mark.parametrize("name", [*FOREIGN.values(), "Tea", "TEA", "tEa"], ids=[*IDS, *"abc"])
 @pytest.mark.parametrize("action", ["subscribe", "sendmessage", "history", "typing", "read"])
-def test_a_room_is_spelled_in_one_way_only(door: Chat, action: str, name: str) -> None:
+def test_a_room_is_spelled_in_one_way_only(door: Door, action: str, name: str) -> None:
     if name == "a" * 33:
         name *= 2
     ada, mallory = door.member("ada", "tea"), door.member("mallory")
@@ -166,7 +177,7 @@ def test_a_room_is_spelled_in_one_way_only(door: Chat, action: str, name: str) -
 @pytest.mark.parametrize(
     "action", ["subscribe", "unsubscribe", "sendmessage", "history", "typing", "presence", "read"]
 )
-def test_the_rooms_of_other_people_are_out_of_reach(door: Chat, action: str, name: str) -> None:
+def test_the_rooms_of_other_people_are_out_of_reach(door: Door, action: str, name: str) -> None:
     ada, bob, mallory = door.member("ada"), door.member("bob"), door.member("mallory")
     ada.ask("sendmessage", to="bob", message="between us")
 
@@ -178,10 +189,10 @@ def test_the_rooms_of_other_people_are_out_of_reach(door: Chat, action: str, nam
 
 
 @pytest.mark.attack("user-name-alike")
-def test_a_login_is_of_one_account_however_it_is_typed(door: Chat) -> None:
+def test_a_login_is_of_one_account_however_it_is_typed(door: Door) -> None:
     door.register("ada")
 
     answer = door.post("/login", {"username": "ADA", "password": PASSWORD})
 
     assert answer.body["user"] == "ada"
-    assert handshake(door, f"ticket={door.ticket(answer.body['token'])}") == LET_IN
+    assert door.handshake(f"ticket={door.ticket(answer.body['token'])}") == LET_IN

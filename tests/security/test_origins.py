@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.functional.chats import Chat
 from tests.security.conftest import Open
-from tests.security.witnesses import LET_IN, handshake, nothing_happens
+from tests.security.doors import LET_IN, Door
+from tests.security.witnesses import nothing_happens
 
 OURS = "https://chat.example"
 SECRET = "s" * 32
@@ -36,17 +36,17 @@ EDGE = "127.0.0.1"  # who connects to the test client's gateway
 def test_a_page_of_another_origin_does_not_connect_not_even_with_a_good_ticket(
     open_door: Open, origin: str, header: str
 ) -> None:
-    chat = open_door(ALLOWED_ORIGINS=f"{OURS},https://www.chat.example")
-    ticket = chat.ticket(chat.register("ada"))
+    door = open_door(ALLOWED_ORIGINS=f"{OURS},https://www.chat.example")
+    ticket = door.ticket(door.register("ada"))
 
-    with nothing_happens(chat):
-        assert handshake(chat, f"ticket={ticket}", **{header: origin}) == 403
+    with nothing_happens(door):
+        assert door.handshake(f"ticket={ticket}", **{header: origin}) == 403
 
-    assert handshake(chat, f"ticket={ticket}", **{header: OURS}) == LET_IN
+    assert door.handshake(f"ticket={ticket}", **{header: OURS}) == LET_IN
 
 
 @pytest.mark.attack("cross-origin")
-def test_no_page_of_another_origin_may_read_what_a_route_answers(door: Chat) -> None:
+def test_no_page_of_another_origin_may_read_what_a_route_answers(door: Door) -> None:
     token = door.register("ada")
     page = {"origin": "https://mallory.example", "cookie": f"token={token}"}
 
@@ -63,28 +63,28 @@ def test_no_page_of_another_origin_may_read_what_a_route_answers(door: Chat) -> 
 @pytest.mark.attack("past-the-edge")
 @pytest.mark.parametrize("shown", [None, "", "x" * 32, SECRET[:-1], SECRET + "s", f"{SECRET},x"])
 def test_who_goes_around_cloudfront_gets_nothing(open_door: Open, shown: str | None) -> None:
-    chat = open_door(ORIGIN_SECRET=f"{SECRET},{OLD_SECRET}")
+    door = open_door(ORIGIN_SECRET=f"{SECRET},{OLD_SECRET}")
     through = {"x_origin_verify": SECRET}
     account = {"username": "ada", "password": "correct horse"}
-    token = chat.post("/register", account, **through).body["token"]
-    ticket = chat.post("/ticket", token=token, **through).body["ticket"]
+    token = door.post("/register", account, **through).body["token"]
+    ticket = door.post("/ticket", token=token, **through).body["ticket"]
     past = {} if shown is None else {"x-origin-verify": shown}
 
-    with nothing_happens(chat):
+    with nothing_happens(door):
         for path in ("/login", "/register", "/ticket", "/token", "/logout", "/password"):
-            assert chat.post(path, account, token=token, **past).status == 403
-        assert handshake(chat, f"ticket={ticket}", **past) == 403
+            assert door.post(path, account, token=token, **past).status == 403
+        assert door.handshake(f"ticket={ticket}", **past) == 403
 
-    assert handshake(chat, f"ticket={ticket}", **{"x-origin-verify": OLD_SECRET}) == LET_IN
+    assert door.handshake(f"ticket={ticket}", **{"x-origin-verify": OLD_SECRET}) == LET_IN
 
 
 @pytest.mark.attack("address-made-up")
 def test_who_makes_addresses_up_is_counted_as_the_one_that_they_have(open_door: Open) -> None:
-    chat = open_door(ORIGIN_SECRET=SECRET, ADDRESS_RATE="1", ADDRESS_BURST="3")
+    door = open_door(ORIGIN_SECRET=SECRET, ADDRESS_RATE="1", ADDRESS_BURST="3")
     wrong = {"username": "ada", "password": "not this one"}
 
     statuses = [
-        chat.post(
+        door.post(
             "/login", wrong, x_origin_verify=SECRET, x_forwarded_for=f"{made_up}192.0.2.1, {EDGE}"
         ).status
         for made_up in ("", "10.0.0.1, ", "10.0.0.2, ", "::1, ", "192.0.2.77, 10.0.0.9, ", "x, ")
@@ -95,12 +95,12 @@ def test_who_makes_addresses_up_is_counted_as_the_one_that_they_have(open_door: 
 
 @pytest.mark.attack("address-made-up")
 def test_without_cloudfront_a_forwarded_address_counts_for_nothing(open_door: Open) -> None:
-    chat = open_door(ADDRESS_RATE="1", ADDRESS_BURST="3")
+    door = open_door(ADDRESS_RATE="1", ADDRESS_BURST="3")
     wrong = {"username": "ada", "password": "not this one"}
     names = ("x_forwarded_for", "forwarded", "x_real_ip", "true_client_ip", "cf_connecting_ip")
 
     statuses = [
-        chat.post("/login", wrong, **{name: f"192.0.2.{number}"}).status
+        door.post("/login", wrong, **{name: f"192.0.2.{number}"}).status
         for number, name in enumerate(names)
     ]
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.functional.chats import Answer, Chat
 from tests.security.conftest import Open
+from tests.security.doors import Answer, Door
 from tests.security.witnesses import nothing_happens
 from tests.unit.people import PASSWORD
 
@@ -19,14 +19,14 @@ def wiring() -> None:
 
 
 @pytest.fixture
-def behind_edge(open_door: Open) -> Chat:
+def behind_edge(open_door: Open) -> Door:
     """The chat as CloudFront calls it, so that requests come from many addresses."""
     return open_door(ORIGIN_SECRET=SECRET, REGISTRATIONS_PER_HOUR="0")
 
 
-def login(chat: Chat, name: str, password: str, address: str = "192.0.2.1") -> Answer:
+def login(door: Door, name: str, password: str, address: str = "192.0.2.1") -> Answer:
     """Try to log in, from an address."""
-    return chat.post(
+    return door.post(
         "/login",
         {"username": name, "password": password},
         x_origin_verify=SECRET,
@@ -34,17 +34,17 @@ def login(chat: Chat, name: str, password: str, address: str = "192.0.2.1") -> A
     )
 
 
-def resident(chat: Chat) -> str:
+def resident(door: Door) -> str:
     """Register ada and return her token."""
     return str(
-        chat.post(
+        door.post(
             "/register", {"username": "ada", "password": PASSWORD}, x_origin_verify=SECRET
         ).body["token"]
     )
 
 
-def ticket(chat: Chat, token: str) -> int:
-    return chat.post("/ticket", token=token, x_origin_verify=SECRET).status
+def ticket(door: Door, token: str) -> int:
+    return door.post("/ticket", token=token, x_origin_verify=SECRET).status
 
 
 def address_of(number: int) -> str:
@@ -52,7 +52,7 @@ def address_of(number: int) -> str:
 
 
 @pytest.mark.attack("login-guessed")
-def test_of_ten_thousand_guesses_from_one_address_few_are_looked_at(behind_edge: Chat) -> None:
+def test_of_ten_thousand_guesses_from_one_address_few_are_looked_at(behind_edge: Door) -> None:
     token = resident(behind_edge)
     start = behind_edge.clock.now
 
@@ -69,7 +69,7 @@ def test_of_ten_thousand_guesses_from_one_address_few_are_looked_at(behind_edge:
 
 @pytest.mark.attack("login-guessed-from-everywhere")
 def test_ten_thousand_addresses_have_as_many_guesses_at_an_account_as_one(
-    behind_edge: Chat,
+    behind_edge: Door,
 ) -> None:
     token = resident(behind_edge)
     ticket_before = ticket(behind_edge, token)
@@ -91,7 +91,7 @@ def test_ten_thousand_addresses_have_as_many_guesses_at_an_account_as_one(
 
 @pytest.mark.attack("login-sprayed")
 def test_one_password_tried_on_ten_thousand_accounts_is_looked_at_a_few_times(
-    behind_edge: Chat,
+    behind_edge: Door,
 ) -> None:
     start = behind_edge.clock.now
 
@@ -105,7 +105,7 @@ def test_one_password_tried_on_ten_thousand_accounts_is_looked_at_a_few_times(
 
 
 @pytest.mark.attack("login-guessed")
-def test_a_failed_login_ends_no_session_and_is_heard_by_nobody(door: Chat) -> None:
+def test_a_failed_login_ends_no_session_and_is_heard_by_nobody(door: Door) -> None:
     ada = door.member("ada")
 
     with nothing_happens(door, ada):
@@ -118,7 +118,7 @@ def test_a_failed_login_ends_no_session_and_is_heard_by_nobody(door: Chat) -> No
 
 @pytest.mark.attack("login-guessed-elsewhere")
 def test_guessing_with_a_stolen_token_by_changing_the_password_is_limited_alike(
-    door: Chat,
+    door: Door,
 ) -> None:
     token = door.register("ada")
 
@@ -134,7 +134,7 @@ def test_guessing_with_a_stolen_token_by_changing_the_password_is_limited_alike(
 
 
 @pytest.mark.attack("accounts-probed")
-def test_a_login_does_not_tell_who_has_an_account(door: Chat) -> None:
+def test_a_login_does_not_tell_who_has_an_account(door: Door) -> None:
     door.register("ada")
 
     told = {}
@@ -152,11 +152,11 @@ def test_a_login_does_not_tell_who_has_an_account(door: Chat) -> None:
 
 @pytest.mark.attack("accounts-harvested")
 def test_who_asks_which_names_are_taken_by_registering_them_is_stopped(open_door: Open) -> None:
-    chat = open_door(ADDRESS_RATE="0")
+    door = open_door(ADDRESS_RATE="0")
     names = [f"user-{number}" for number in range(200)]
 
     statuses = [
-        chat.post("/register", {"username": name, "password": PASSWORD}).status for name in names
+        door.post("/register", {"username": name, "password": PASSWORD}).status for name in names
     ]
 
     assert statuses == [200] * 20 + [429] * 180
@@ -165,7 +165,7 @@ def test_who_asks_which_names_are_taken_by_registering_them_is_stopped(open_door
 @pytest.mark.attack("password-weak")
 @pytest.mark.parametrize("password", ["", "short", "a" * 257, "half \ud800 a character"])
 def test_a_password_that_is_none_is_refused_before_it_costs_anything(
-    door: Chat, password: str
+    door: Door, password: str
 ) -> None:
     with nothing_happens(door):
         answer = door.post("/register", {"username": "ada", "password": password})
@@ -177,10 +177,10 @@ def test_a_password_that_is_none_is_refused_before_it_costs_anything(
 
 @pytest.mark.attack("closed-doors")
 def test_what_is_switched_off_is_not_there(open_door: Open) -> None:
-    chat = open_door(REGISTRATION="false", GUESTS="false")
+    door = open_door(REGISTRATION="false", GUESTS="false")
 
-    with nothing_happens(chat):
+    with nothing_happens(door):
         body = {"username": "ada", "password": PASSWORD}
-        statuses = [chat.post(path, body).status for path in ("/register", "/guest")]
+        statuses = [door.post(path, body).status for path in ("/register", "/guest")]
 
     assert statuses == [404, 404]

@@ -5,9 +5,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.functional.chats import Chat
 from tests.security.conftest import Open
-from tests.security.witnesses import LET_IN, handshake, nothing_happens
+from tests.security.doors import LET_IN, Door
+from tests.security.witnesses import nothing_happens
 from tests.unit.people import PASSWORD
 
 ROUTES = ["/register", "/login", "/guest", "/ticket", "/token", "/logout", "/password"]
@@ -30,7 +30,7 @@ BODIES: dict[str, tuple[Any, int]] = {
 @pytest.mark.attack("body-oversized")
 @pytest.mark.parametrize(("body", "status"), BODIES.values(), ids=list(BODIES))
 def test_a_body_that_is_too_much_is_refused_before_any_work(
-    door: Chat, body: Any, status: int
+    door: Door, body: Any, status: int
 ) -> None:
     with nothing_happens(door):
         registered, logged_in = (door.post(path, body) for path in ("/register", "/login"))
@@ -48,7 +48,7 @@ def test_a_body_that_is_too_much_is_refused_before_any_work(
     ["Bearer " + "x" * HUGE, "Bearer " + "x.y.z" * 20_000, "Bearer" + " " * HUGE + "x", "." * HUGE],
     ids=["long", "dots", "blanks", "no scheme"],
 )
-def test_a_header_of_any_length_is_refused(door: Chat, path: str, header: str) -> None:
+def test_a_header_of_any_length_is_refused(door: Door, path: str, header: str) -> None:
     with nothing_happens(door):
         answer = door.post(path, {}, authorization=header)
 
@@ -72,27 +72,27 @@ def test_a_header_of_any_length_is_refused(door: Chat, path: str, header: str) -
     ids=["ticket", "dots", "name", "key of 65", "key", "foreign key", "empty key", "short key"],
 )
 def test_a_query_of_any_length_is_refused(open_door: Open, query: str) -> None:
-    chat = open_door(GUESTS="true")
+    door = open_door(GUESTS="true")
 
-    with nothing_happens(chat):
-        assert handshake(chat, query) in {400, 401, 403}
+    with nothing_happens(door):
+        assert door.handshake(query) in {400, 401, 403}
 
 
 @pytest.mark.attack("query-oversized")
 def test_other_parameters_and_headers_are_ignored_however_many_they_are(open_door: Open) -> None:
-    chat = open_door(GUESTS="true")
+    door = open_door(GUESTS="true")
     others = "&".join(f"p{number}={'v' * 10}" for number in range(500))
     headers = {f"X-{number}": "v" * 100 for number in range(50)}
 
-    assert handshake(chat, f"name=ada&{others}", **headers) == LET_IN
+    assert door.handshake(f"name=ada&{others}", **headers) == LET_IN
 
 
 @pytest.mark.attack("requests-flooded")
 @pytest.mark.parametrize("path", ROUTES)
 def test_an_address_asks_so_often_and_no_more(open_door: Open, path: str) -> None:
-    chat = open_door(GUESTS="true", REGISTRATIONS_PER_HOUR="0")
+    door = open_door(GUESTS="true", REGISTRATIONS_PER_HOUR="0")
 
-    statuses = [chat.post(path, {"username": "x"}, token="x").status for _ in range(100)]
+    statuses = [door.post(path, {"username": "x"}, token="x").status for _ in range(100)]
 
     assert statuses[60:] == [429] * 40
     assert 429 not in statuses[:60]

@@ -4,10 +4,11 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.functional.chats import Chat, Person
+from tests.functional.chats import Person
 from tests.security.conftest import Open
+from tests.security.doors import Door
 from tests.security.forgeries import FORGERIES, Forge, join, parts
-from tests.security.witnesses import handshake, nothing_happens
+from tests.security.witnesses import nothing_happens
 from tests.unit.people import PASSWORD
 
 BEARER_ROUTES = ["/ticket", "/token", "/logout", "/password"]
@@ -16,13 +17,13 @@ HALF_A_DAY = 43_200
 A_MONTH = 2_592_000
 
 
-def shown_everywhere(chat: Chat, text: str, person: Person) -> dict[str, object]:
+def shown_everywhere(door: Door, text: str, person: Person) -> dict[str, object]:
     """Show something wherever tokens and tickets are taken, and return what comes of it."""
     answers: dict[str, object] = {
-        path: chat.post(path, CHANGE, token=text).status for path in BEARER_ROUTES
+        path: door.post(path, CHANGE, token=text).status for path in BEARER_ROUTES
     }
     answers["refresh"] = person.ask("refresh", token=text).get("code")
-    answers["ticket"] = handshake(chat, f"ticket={quote(text)}")
+    answers["ticket"] = door.handshake(f"ticket={quote(text)}")
     return answers
 
 
@@ -31,7 +32,7 @@ REFUSED = {**dict.fromkeys(BEARER_ROUTES, 401), "refresh": "unauthorized", "tick
 
 @pytest.mark.attack("token-forged")
 @pytest.mark.parametrize("forge", FORGERIES.values(), ids=list(FORGERIES))
-def test_a_forged_token_is_good_for_nothing(door: Chat, forge: Forge) -> None:
+def test_a_forged_token_is_good_for_nothing(door: Door, forge: Forge) -> None:
     ada, mallory = door.member("ada"), door.member("mallory")
 
     with nothing_happens(door, ada):
@@ -43,16 +44,16 @@ def test_a_forged_token_is_good_for_nothing(door: Chat, forge: Forge) -> None:
 
 @pytest.mark.attack("ticket-forged")
 @pytest.mark.parametrize("forge", FORGERIES.values(), ids=list(FORGERIES))
-def test_a_forged_ticket_opens_nothing(door: Chat, forge: Forge) -> None:
+def test_a_forged_ticket_opens_nothing(door: Door, forge: Forge) -> None:
     ada, mallory = door.member("ada"), door.member("mallory")
     forged = forge(door.ticket(mallory.token), door.ticket(ada.token))
 
     with nothing_happens(door, ada, mallory):
-        assert handshake(door, f"ticket={quote(forged)}") == 401
+        assert door.handshake(f"ticket={quote(forged)}") == 401
 
 
 @pytest.mark.attack("token-as-ticket")
-def test_a_token_is_no_ticket_whatever_its_header_says(door: Chat) -> None:
+def test_a_token_is_no_ticket_whatever_its_header_says(door: Door) -> None:
     ada = door.member("ada")
     header, claims, signature = parts(ada.token)
     ticket_header = parts(door.ticket(ada.token))[0]
@@ -61,11 +62,11 @@ def test_a_token_is_no_ticket_whatever_its_header_says(door: Chat) -> None:
     assert header != ticket_header
 
     with nothing_happens(door, ada):
-        assert [handshake(door, f"ticket={text}") for text in shown] == [401, 401, 401]
+        assert [door.handshake(f"ticket={text}") for text in shown] == [401, 401, 401]
 
 
 @pytest.mark.attack("ticket-as-token")
-def test_a_ticket_is_no_token_so_who_reads_an_address_gets_no_further(door: Chat) -> None:
+def test_a_ticket_is_no_token_so_who_reads_an_address_gets_no_further(door: Door) -> None:
     ada = door.member("ada")
     ticket = door.ticket(ada.token)
 
@@ -79,15 +80,15 @@ def test_a_ticket_is_no_token_so_who_reads_an_address_gets_no_further(door: Chat
 
 @pytest.mark.attack("token-elsewhere")
 @pytest.mark.parametrize("place", ["query", "cookie", "body", "subprotocol"])
-def test_a_token_counts_in_the_authorization_header_only(door: Chat, place: str) -> None:
+def test_a_token_counts_in_the_authorization_header_only(door: Door, place: str) -> None:
     token = door.register("ada")
 
     with nothing_happens(door):
         if place == "subprotocol":
-            assert handshake(door, "", **{"Sec-WebSocket-Protocol": token}) == 401
+            assert door.handshake("", **{"Sec-WebSocket-Protocol": token}) == 401
         elif place == "query":
             assert door.post(f"/ticket?token={token}&authorization=Bearer%20{token}").status == 401
-            assert handshake(door, f"token={token}") == 401
+            assert door.handshake(f"token={token}") == 401
         elif place == "cookie":
             assert (
                 door.post("/ticket", cookie=f"token={token}; authorization={token}").status == 401
@@ -101,7 +102,7 @@ def test_a_token_counts_in_the_authorization_header_only(door: Chat, place: str)
 @pytest.mark.parametrize(
     "header", ["{}", "Basic {}", "Bearer: {}", "Bearer", "Bearer  ", "Token {}", "Bearer {} {}"]
 )
-def test_another_scheme_than_bearer_is_refused(door: Chat, header: str) -> None:
+def test_another_scheme_than_bearer_is_refused(door: Door, header: str) -> None:
     token = door.register("ada")
 
     answer = door.post("/ticket", authorization=header.format(token, token))
@@ -110,7 +111,7 @@ def test_another_scheme_than_bearer_is_refused(door: Chat, header: str) -> None:
 
 
 @pytest.mark.attack("token-expired")
-def test_an_expired_token_is_good_for_nothing_not_even_a_newer_one(door: Chat) -> None:
+def test_an_expired_token_is_good_for_nothing_not_even_a_newer_one(door: Door) -> None:
     ada = door.member("ada")
     other = door.member("bob")
     door.clock.now += HALF_A_DAY - 1
@@ -125,7 +126,7 @@ def test_an_expired_token_is_good_for_nothing_not_even_a_newer_one(door: Chat) -
 
 
 @pytest.mark.attack("token-kept")
-def test_a_stolen_token_cannot_be_renewed_for_longer_than_a_login_lasts(door: Chat) -> None:
+def test_a_stolen_token_cannot_be_renewed_for_longer_than_a_login_lasts(door: Door) -> None:
     token = door.register("ada")
 
     for _ in range(2 * A_MONTH // HALF_A_DAY):
@@ -142,7 +143,7 @@ def test_a_stolen_token_cannot_be_renewed_for_longer_than_a_login_lasts(door: Ch
 
 @pytest.mark.attack("token-revoked")
 @pytest.mark.parametrize("way", ["/logout", "/password"])
-def test_what_was_stolen_before_a_logout_is_worth_nothing_after_it(door: Chat, way: str) -> None:
+def test_what_was_stolen_before_a_logout_is_worth_nothing_after_it(door: Door, way: str) -> None:
     ada = door.member("ada")
     stolen = door.post("/token", token=ada.token).body["token"]
     thief, ticket = door.enter(stolen), door.ticket(stolen)
@@ -155,13 +156,13 @@ def test_what_was_stolen_before_a_logout_is_worth_nothing_after_it(door: Chat, w
     with nothing_happens(door, bob):
         assert thief.ask("sendmessage", message="still here")["code"] == "unauthorized"
         assert shown_everywhere(door, stolen, thief) == REFUSED
-        assert handshake(door, f"ticket={ticket}") == 401
+        assert door.handshake(f"ticket={ticket}") == 401
     bob.say("is anybody there?")
     assert thief.heard() == []
 
 
 @pytest.mark.attack("token-swapped")
-def test_a_session_is_not_prolonged_with_somebody_elses_token(door: Chat) -> None:
+def test_a_session_is_not_prolonged_with_somebody_elses_token(door: Door) -> None:
     ada, mallory = door.member("ada"), door.member("mallory")
 
     with nothing_happens(door, ada):
@@ -172,7 +173,7 @@ def test_a_session_is_not_prolonged_with_somebody_elses_token(door: Chat) -> Non
 
 
 @pytest.mark.attack("session-over")
-def test_a_session_that_is_over_does_and_hears_nothing(door: Chat) -> None:
+def test_a_session_that_is_over_does_and_hears_nothing(door: Door) -> None:
     ada = door.member("ada", "tea")
     door.clock.now += HALF_A_DAY - 100
     late = door.enter(ada.token, "tea")
@@ -200,4 +201,4 @@ def test_a_token_of_another_stage_is_good_for_nothing(open_door: Open) -> None:
 
     with nothing_happens(here, ada):
         assert shown_everywhere(here, stolen, ada) == REFUSED
-        assert handshake(here, f"ticket={ticket}") == 401
+        assert here.handshake(f"ticket={ticket}") == 401

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from localgateway.testing import HandshakeRefused
-from tests.functional.chats import Answer, Chat, Person
+from tests.functional.chats import Person
+from tests.security.doors import Door
 
-LET_IN = 101
 _SECRETS = {"token", "ticket", "password", "new_password"}
-_ENOUGH = 50
+_ENOUGH = 200
 # What is noted of every frame, and of attempts that are counted, is no change.
 _NOTED = {"seen_at", "tat"}
 # An authorizer says 401 by raising, which any Lambda function's log shows as a fault.
@@ -19,13 +18,13 @@ _REFUSAL = "NotAuthorizedError: Unauthorized"
 
 
 class Witness(logging.Handler):
-    """Keeps what is logged, and the first secrets that went over HTTP."""
+    """Keeps what is logged."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
         self.faults: list[str] = []
         self._texts: list[str] = []
-        self._secrets: set[str] = set()
+        self._doors: list[Door] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         text = self.format(record)
@@ -33,58 +32,38 @@ class Witness(logging.Handler):
         if record.levelno >= logging.ERROR and not text.endswith(_REFUSAL):
             self.faults.append(text)
 
-    def listen(self, chat: Chat) -> None:
-        """Learn the secrets of a chat from what it is asked and answers."""
-        post = chat.post
-
-        def overheard(path: str, body: Any = b"", **options: Any) -> Answer:
-            answer = post(path, body, **options)
-            for fields in (body, answer.body):
-                self._learn(fields)
-            return answer
-
-        chat.post = overheard  # type: ignore[method-assign]
+    def follow(self, door: Door) -> None:
+        """Look into the logs for what is said at this door, too."""
+        self._doors.append(door)
 
     def leaks(self) -> list[str]:
-        """Return what was logged and holds a secret."""
-        return [text for text in self._texts if any(secret in text for secret in self._secrets)]
-
-    def _learn(self, fields: Any) -> None:
-        known = fields if isinstance(fields, dict) and len(self._secrets) < _ENOUGH else {}
-        self._secrets |= {
-            text for name, text in known.items() if name in _SECRETS and isinstance(text, str)
-        } - {""}
+        """Return the first secrets that went over HTTP and are in a log."""
+        text = "\n".join(self._texts)
+        said = [fields for door in self._doors for fields in door.said[:_ENOUGH]]
+        secrets = {fields[name] for fields in said for name in _SECRETS & set(fields)}
+        return [it for it in secrets if isinstance(it, str) and it and it in text]
 
 
 @contextmanager
-def nothing_happens(chat: Chat, *bystanders: Person) -> Iterator[None]:
+def nothing_happens(door: Door, *bystanders: Person) -> Iterator[None]:
     """See that nothing is stored meanwhile, and that no bystander hears anything."""
     for each in bystanders:
         each.heard()
-    before = stored(chat)
+    before = stored(door)
     yield
-    assert stored(chat) == before
+    assert stored(door) == before
     assert [each.heard() for each in bystanders] == [[]] * len(bystanders)
 
 
-def stored(chat: Chat) -> list[str]:
+def stored(door: Door) -> list[str]:
     """Return all that is stored, but for what is counted."""
     rows = [
         (table, {name: value for name, value in row.items() if name not in _NOTED})
         for table in ("accounts", "connections", "memberships", "messages")
-        for row in chat.rows(table)
+        for row in door.chat.rows(table)
         if not str(row.get("pk", "")).startswith("limit#")
     ]
     return sorted(json.dumps(row, default=_plain, sort_keys=True) for row in rows)
-
-
-def handshake(chat: Chat, query: str, **headers: str) -> int:
-    """Return the status of a handshake; who is let in leaves again."""
-    try:
-        chat.client.connect(f"/?{query}", headers=headers).leave()
-    except HandshakeRefused as refused:
-        return refused.status
-    return LET_IN
 
 
 def _plain(value: Any) -> Any:
