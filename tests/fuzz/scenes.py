@@ -12,7 +12,7 @@ from tests.functional.chats import Chat, Person, chatting
 from tests.stores.memory import MemoryClient
 
 # Nothing is to be waited for, nor to be expensive: this is about what is said, not how often.
-_PATIENT = {
+_PATIENT: Any = {
     "ADDRESS_RATE": "0",
     "NEW_ROOMS_PER_HOUR": "0",
     "MAX_CONNECTIONS": "0",
