@@ -94,8 +94,8 @@ class Doorkeeper:
         self._perimeter.admit(headers)
         self._perimeter.check_origin(headers.get("origin"))
         query = event.get("queryStringParameters") or {}
-        if "ticket" in query:
-            return self._verify_ticket(query["ticket"])
+        if query.get("ticket") is not None:
+            return self._verify_ticket(str(query["ticket"]))
         if not self._guests:
             raise Unauthorized(reason="a ticket is missing: guests are not let in here")
         return Visit(requested_name(query.get("name")), requested_key(query.get("key")))
