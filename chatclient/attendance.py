@@ -5,7 +5,8 @@ from functools import partial
 
 from chatclient.context import Context
 from chatclient.frames import Frame, seq_of, text_of, texts_of
-from chatclient.requests import Failure, Request, Requests
+from chatclient.request import Failure, Request
+from chatclient.requests import Requests
 from chatclient.rooms import Room
 from chatclient.updates import People
 
@@ -57,17 +58,20 @@ class Attendance:
         user, at = text_of(frame, "user"), text_of(frame, "at")
         if room is None or not user or not at or status not in ("joined", "left"):
             return
-        if room.people.pushed(user, status, at):
-            told = room.people.people(room.name, user=user, status=status)
+        guest = frame.get("guest") is True
+        if room.people.pushed(user, status, at, guest=guest):
+            told = room.people.people(room.name, user=user, status=status, guest=guest)
             self._context.updates.append(told)
 
     def _answered(self, name: str, answered: Callable[[People], None], frame: Frame) -> None:
         users, count = texts_of(frame, "users"), seq_of(frame, "count") or 0
+        guests = texts_of(frame, "guests")
         room = self._rooms.get(name)
         if room is None:
-            answered(People(name, tuple(sorted(users)), count))
+            told = People(name, tuple(sorted(users)), count, guests=tuple(sorted(guests)))
+            answered(told)
             return
-        room.people.answered(users, count)
+        room.people.answered(users, count, guests)
         people = room.people.people(name)
         self._context.updates.append(people)
         answered(people)

@@ -7,19 +7,22 @@ from chatclient.context import Context
 from chatclient.frames import Frame, items_of, seq_of
 from chatclient.history import History
 from chatclient.holes import Holes
-from chatclient.requests import Failure, Request, Requests
+from chatclient.request import Failure, Request
+from chatclient.requests import Requests
 from chatclient.rooms import Room
-from chatclient.updates import Failed, RoomLost
+from chatclient.updates import RoomLost
 
 # A room keeps as many pushes while it waits for the answer to `subscribe`.
 _DURING = 2000
+_SUPERSEDED = Failure("left", "the room was left, or joined again")
 
 
 class Catchup:
     """Subscribes to rooms and reads what was missed (clauses C1 to C5).
 
     `rooms` are all that there are, by name; a room that the server refuses is removed from them.
-    `subscribed` is called when one has been caught up with on a link.
+    `subscribed` is called when one has been caught up with on a link, `left` with the name of one
+    that was subscribed to after it had been left.
     """
 
     def __init__(
@@ -30,17 +33,33 @@ class Catchup:
         history: History,
         *,
         subscribed: Callable[[Room, int], None],
+        left: Callable[[str, int], None],
     ) -> None:
         self._context = context
         self._requests = requests
         self._rooms = rooms
         self._history = history
         self._tell_subscribed = subscribed
+        self._tell_left = left
         self._holes = Holes(context, requests, rooms, self.subscribe)
 
     def subscribe(self, room: Room, link: int, done: Callable[[], None]) -> None:
         """Subscribe on a link, read all that came after what is there, then call done()."""
+        self._requests.supersede(_lane(link, room.name), "unsubscribe", _SUPERSEDED)
         self._ask(room, link, room.timeline.last, done)
+
+    def unsubscribe(self, name: str, link: int) -> None:
+        """Stop the pushes of a room on a link, after all that was asked of it there (L8)."""
+        lane = _lane(link, name)
+        self._requests.supersede(lane, "subscribe", _SUPERSEDED)
+        request = Request(
+            action="unsubscribe",
+            fields={"room": name},
+            link=link,
+            lane=lane,
+            answered=lambda _frame: None,
+        )
+        self._requests.ask(request)
 
     def pushed(self, room: Room, event: Frame) -> None:
         """Take an entry that was pushed, or that an ack stands for."""
@@ -93,8 +112,7 @@ class Catchup:
     def abandon(self, room: Room, failure: Failure) -> None:
         """Tell those who wait for a room that it was in vain."""
         for token in room.joining:
-            told = Failed(token, "join", room.name, failure.code, failure.message)
-            self._context.updates.append(told)
+            self._context.updates.append(failure.told(token, "join", room.name))
         room.joining.clear()
         self._history.abandon(room, failure)
 
@@ -107,6 +125,7 @@ class Catchup:
             action="subscribe",
             fields=fields,
             link=link,
+            lane=_lane(link, room.name),
             answered=partial(self._subscribed, room, link, after, done),
             failed=partial(self._refused, room, link, done),
         )
@@ -117,7 +136,9 @@ class Catchup:
     ) -> None:
         seq = seq_of(frame)
         if self._rooms.get(room.name) is not room:
-            self._left(room, link)
+            room.catching.discard(link)
+            if room.name not in self._rooms:
+                self._tell_left(room.name, link)
             done()
         elif seq is None:
             bad_answer = Failure("bad_answer", "the server's answer makes no sense")
@@ -130,19 +151,6 @@ class Catchup:
             self._caught_up(room, link, done)
         else:
             self._recovered(room, link, after, done, frame)
-
-    def _left(self, room: Room, link: int) -> None:
-        """Unsubscribe once more: the server may handle two frames in any order (L8)."""
-        room.catching.discard(link)
-        if room.name not in self._rooms:
-            self._requests.ask(
-                Request(
-                    action="unsubscribe",
-                    fields={"room": room.name},
-                    link=link,
-                    answered=lambda _frame: None,
-                )
-            )
 
     def _joined(self, room: Room, seq: int) -> None:
         if room.timeline.base is None:
@@ -181,7 +189,16 @@ class Catchup:
         self.abandon(room, failure)
         # Direct messages come without a subscription; ping and history keep them whole.
         kept = room.direct and room.timeline.base is not None
-        if not kept and self._rooms.pop(room.name, None) is not None and room.subscribed:
+        if not kept and self._rooms.get(room.name) is room:
+            del self._rooms[room.name]
+            self._lose(room, failure)
+        done()
+
+    def _lose(self, room: Room, failure: Failure) -> None:
+        if room.subscribed:
             lost = RoomLost(room.name, failure.code, failure.message)
             self._context.updates.append(lost)
-        done()
+
+
+def _lane(link: int, name: str) -> tuple[int, str]:
+    return link, name

@@ -10,10 +10,30 @@ from chatclient.updates import Changed, Update
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
-    """Open a connection; answer with opened(), refused() or lost()."""
+class Ask:
+    """Ask for a ticket for a connection; answer with ticketed() or denied()."""
 
     link: int
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """Ask for a newer token; answer with authorized() or not_renewed()."""
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Open a connection; answer with opened(), refused() or lost().
+
+    Attributes:
+        link: The connection.
+        ticket: To be let in with; it is good for this one, and secret. "" for guests by name.
+        url: Where the server says that the ticket is good, with the ticket; "" if it does not.
+    """
+
+    link: int
+    ticket: str = field(default="", repr=False)
+    url: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +46,12 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close a connection, or stop opening it; no answer is needed."""
+    """Close a connection, or stop opening it or asking for its ticket; no answer is needed."""
 
     link: int
 
 
-Effect: TypeAlias = Open | Send | Close
+Effect: TypeAlias = Ask | Renew | Open | Send | Close
 
 
 @dataclass(slots=True)

@@ -2,19 +2,19 @@
 
 from collections.abc import Callable
 from functools import partial
-from itertools import count
 from typing import Any
 
+from chatclient.admission import Admission
 from chatclient.context import Send
 from chatclient.frames import encode
 from chatclient.listing import Listing
-from chatclient.machine import Machine
-from chatclient.requests import Failure
+from chatclient.moderation import Moderation
+from chatclient.request import Failure
 from chatclient.settings import Settings
-from chatclient.updates import Done, Failed, People
+from chatclient.updates import Done, People
 
 
-class ChatCore(Machine):
+class ChatCore(Admission, Moderation):
     """A client as a state machine; see docs/protocol.md for what it says and why.
 
     After every call of a method, carry out effects() in order, tell the application updates(), and
@@ -25,6 +25,7 @@ class ChatCore(Machine):
         clock: The time in seconds, from any start; never backwards.
         random: A number from 0 up to 1.
         cid: A new name for an entry, 1 to 64 printable characters, never the same twice.
+        by_ticket: Whether connections need tickets: then authorized() comes before start().
     """
 
     def __init__(
@@ -34,9 +35,11 @@ class ChatCore(Machine):
         random: Callable[[], float],
         cid: Callable[[], str],
         settings: Settings | None = None,
+        by_ticket: bool = False,
     ) -> None:
-        super().__init__(clock=clock, random=random, cid=cid, settings=settings)
-        self._tokens = count(1)
+        super().__init__(
+            clock=clock, random=random, cid=cid, settings=settings, by_ticket=by_ticket
+        )
         self._typed: dict[str, float] = {}
 
     def send(self, text: str, *, room: str | None = None, to: str | None = None) -> str:
@@ -64,12 +67,25 @@ class ChatCore(Machine):
         token = self._token()
         if self.is_closed:
             self._fail(token, "join", room, Failure("closed", "the client was closed"))
-            return token
-        self._memberships.join(room, token, self._links.greeted())
+        else:
+            self._memberships.join(room, token)
+        return token
+
+    def unfollow(self, room: str) -> str:
+        """Stop that on this client alone, which is done at once; returns a token.
+
+        The person stays a member of the room, and their other devices in it.
+        """
+        token = self._token()
+        self._memberships.unfollow(room, token)
         return token
 
     def leave(self, room: str) -> str:
-        """Stop that; returns a token."""
+        """Stop being a member of the room, on all devices; returns a token.
+
+        The timeline goes when the server has agreed. It refuses while the room would be without an
+        owner (`conflict`), and for direct messages (`bad_request`).
+        """
         token = self._token()
         self._memberships.leave(room, token)
         return token
@@ -142,10 +158,3 @@ class ChatCore(Machine):
         if not self.is_closed:
             self._end(Failure("closed", "the client was closed"), 0)
         return unsettled
-
-    def _token(self) -> str:
-        return f"#{next(self._tokens)}"
-
-    def _fail(self, token: str, action: str, room: str, failure: Failure) -> None:
-        told = Failed(token, action, room, failure.code, failure.message, failure.retryable)
-        self._context.updates.append(told)

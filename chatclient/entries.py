@@ -14,6 +14,7 @@ class Message:
     Attributes:
         seq: Its number in the room's log.
         at: When it was said, ISO 8601 in UTC.
+        guest: Whether its author has no account: the name may be somebody else's another day.
         edited: When its text was last replaced, None if never.
         deleted: Whether its author took it back; the text is empty then.
         reactions: Who reacted, by emoji, each in the order of their reactions.
@@ -24,6 +25,7 @@ class Message:
     user: str
     at: str
     text: str
+    guest: bool = False
     edited: str | None = None
     deleted: bool = False
     reactions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -37,6 +39,7 @@ class Entry:
     Attributes:
         kind: `message`, `edit`, `delete`, `reaction`, or `other`: of a kind that this client does
             not know, or not as it should be; it takes its number and shows nothing.
+        guest: Whether `user` has no account.
         target: The seq of the message that a change is about, 0 for a message.
         state: Of a message, as the entry brought it (docs/protocol.md, H1).
     """
@@ -46,6 +49,7 @@ class Entry:
     kind: str
     user: str = ""
     at: str = ""
+    guest: bool = False
     target: int = 0
     text: str = ""
     emoji: str = ""
@@ -91,6 +95,7 @@ def _read(event: Mapping[str, Any], room: str, seq: int) -> Entry:
         kind=kind,
         user=text_of(event, "user"),
         at=text_of(event, "at"),
+        guest=event.get("guest") is True,
         target=seq_of(event, "target") or 0,
         text=text_of(event, "message"),
         emoji=text_of(event, "emoji"),
@@ -114,6 +119,7 @@ def _state(event: Mapping[str, Any], entry: Entry) -> Message:
         user=entry.user,
         at=entry.at,
         text=entry.text,
+        guest=entry.guest,
         edited=edited if isinstance(edited, str) else None,
         deleted=event.get("deleted") is True,
         reactions=_reactions(event.get("reactions")),

@@ -5,7 +5,8 @@ from functools import partial
 from itertools import islice
 
 from chatclient.catchup import Catchup
-from chatclient.requests import Failure, Request, Requests
+from chatclient.request import Failure, Request
+from chatclient.requests import Requests
 from chatclient.rooms import Room
 
 _POSITIONS_IN_A_PING = 10
@@ -30,6 +31,8 @@ class Heartbeats:
         def failed(failure: Failure) -> None:
             if failure.code == "timeout":
                 dead()
+            elif failure.code == "forbidden":
+                self._ask_each(link, positions)
 
         request = Request(
             action="ping",
@@ -40,3 +43,10 @@ class Heartbeats:
             failed=failed,
         )
         self._requests.ask(request)
+
+    def _ask_each(self, link: int, positions: Mapping[str, int]) -> None:
+        """Find out which of the rooms it is that the person may not be in any more."""
+        for name in positions:
+            room = self._rooms.get(name)
+            if room is not None:
+                self._catchup.subscribe(room, link, lambda: None)

@@ -4,9 +4,10 @@ from functools import partial
 
 from chatclient.context import Context
 from chatclient.frames import Frame, items_of
-from chatclient.requests import Failure, Request, Requests
+from chatclient.request import Failure, Request
+from chatclient.requests import Requests
 from chatclient.rooms import Room
-from chatclient.updates import Done, Failed, Loaded
+from chatclient.updates import Done, Loaded
 
 LARGEST_PAGE = 100
 
@@ -14,9 +15,10 @@ LARGEST_PAGE = 100
 class History:
     """Adds older pages to timelines, one at a time for each room."""
 
-    def __init__(self, context: Context, requests: Requests) -> None:
+    def __init__(self, context: Context, requests: Requests, rooms: dict[str, Room]) -> None:
         self._context = context
         self._requests = requests
+        self._rooms = rooms
 
     def load(self, room: Room, limit: int, token: str = "") -> None:
         """Read a page of at most `limit` entries; if there is a token, Done tells when.
@@ -54,11 +56,12 @@ class History:
     def abandon(self, room: Room, failure: Failure) -> None:
         """Tell those who wait for a page that there will be none."""
         for token in room.history:
-            told = Failed(token, "load_history", room.name, failure.code, failure.message)
-            self._context.updates.append(told)
+            self._context.updates.append(failure.told(token, "load_history", room.name))
         room.history.clear()
 
     def _loaded(self, room: Room, frame: Frame) -> None:
+        if self._rooms.get(room.name) is not room:  # it was left meanwhile
+            return
         more = frame.get("more") is True
         added = room.timeline.prepend(items_of(frame, "events"), more=more)
         room.loading = False

@@ -7,7 +7,8 @@ from typing import TypeAlias
 from chatclient.context import Context
 from chatclient.frames import Frame, items_of
 from chatclient.history import LARGEST_PAGE
-from chatclient.requests import Request, Requests
+from chatclient.request import Request
+from chatclient.requests import Requests
 from chatclient.rooms import Room
 
 Subscribe: TypeAlias = Callable[[Room, int, Callable[[], None]], None]

@@ -1,13 +1,13 @@
 """The connections to the server: opened, greeted, handed over, lost and opened again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from typing import Protocol
 
-from chatclient.context import Close, Context, Open
+from chatclient.context import Ask, Close, Context, Open
 from chatclient.frames import Frame
-from chatclient.link import Link, Phase, Welcome
-from chatclient.requests import Request, Requests
+from chatclient.link import Link, Listener, Phase, Welcome
+from chatclient.request import Request
+from chatclient.requests import Requests
 from chatclient.updates import Connection, State
 
 # A name is not free until the server has seen that its old connection is gone.
@@ -16,29 +16,20 @@ _NAME_WAIT = 1.0
 _HANDOVER_RETRY = 5.0
 
 
-class Listener(Protocol):
-    """What has to happen when a link becomes usable."""
-
-    def identified(self, user: str) -> None:
-        """Learn this client's name; nothing has been sent on the new link."""
-
-    def resume(self, link: int, rooms: list[str], done: Callable[[], None]) -> None:
-        """Catch up on a link; done() once nothing is missing any more."""
-
-    def beat(self, link: int) -> None:
-        """Send a ping."""
-
-    def gone(self, link: int) -> None:
-        """Learn that nothing is answered on this link any more."""
-
-
 class Links:
-    """Keeps one link live; `user` is the name it has there."""
+    """Keeps one link live; `user` is the name it has there.
 
-    def __init__(self, context: Context, requests: Requests, listener: Listener) -> None:
+    Args:
+        by_ticket: Whether each link needs a ticket.
+    """
+
+    def __init__(
+        self, context: Context, requests: Requests, listener: Listener, *, by_ticket: bool
+    ) -> None:
         self._context = context
         self._requests = requests
         self._listener = listener
+        self._by_ticket = by_ticket
         self._links: dict[int, Link] = {}
         self._opened = 0
         self._attempts = 0
@@ -54,6 +45,13 @@ class Links:
         self._tell(State.CONNECTING)
         self._open()
 
+    def ticketed(self, number: int, ticket: str, url: str) -> None:
+        """Take the ticket of a link: open it."""
+        link = self._links.get(number)
+        if link is not None and link.phase is Phase.OPENING:
+            link.deadline = self._context.later(self._context.settings.open_timeout)
+            self._context.effects.append(Open(number, ticket, url))
+
     def opened(self, number: int) -> None:
         """Learn that a link is open: greet."""
         link = self._links.get(number)
@@ -68,13 +66,19 @@ class Links:
         """Tell whether a link is in use."""
         return number in self._links
 
-    def greeted(self) -> Iterator[int]:
+    def find(self, number: int) -> Link | None:
+        """Return a link that is in use."""
+        return self._links.get(number)
+
+    def usable(self) -> Iterator[Link]:
         """Yield the links that requests may be pinned to, the current one first."""
         phases = (Phase.LIVE, Phase.RESUMING)
-        return (number for number, link in self._links.items() if link.phase in phases)
+        return (link for link in self._links.values() if link.phase in phases)
 
-    def lost(self, number: int, reason: str = "the connection was lost") -> None:
-        """Learn that a link is gone, or could not be opened."""
+    def lost(
+        self, number: int, reason: str = "the connection was lost", *, wait: float = 0.0
+    ) -> None:
+        """Learn that a link is gone, or could not be opened; the next waits so long at least."""
         link = self._links.pop(number, None)
         if link is None:
             return
@@ -90,9 +94,9 @@ class Links:
             self._promote()
         elif self.current is not None and link.phase is not Phase.DRAINING:
             # A hand-over failed.
-            pause = max(_HANDOVER_RETRY, self._context.pause(self._attempts))
+            pause = max(_HANDOVER_RETRY, wait, self._context.pause(self._attempts))
             self._links[self.current].move_at = self._context.later(pause)
-        self._ensure(reason)
+        self._ensure(reason, wait)
 
     def drop(self, number: int, reason: str) -> None:
         """Give up a link."""
@@ -103,11 +107,11 @@ class Links:
     def move(self, number: int, within: float) -> None:
         """Hand over from this link in so many seconds."""
         link = self._links.get(number)
-        if link is not None and link.phase is Phase.LIVE:
+        if link is not None and link.phase in (Phase.LIVE, Phase.RESUMING):
             at = self._context.later(within)
             link.move_at = at if link.move_at is None else min(at, link.move_at)
 
-    def close(self, reason: str = "", status: int = 0) -> None:
+    def close(self, reason: str = "", status: int = 0, code: str = "") -> None:
         """Close all links for good."""
         self.closed, self.current, self._retry_at = True, None, None
         self._requests.route(None)
@@ -116,7 +120,7 @@ class Links:
             self._requests.lost(number)
         self._links.clear()
         self._context.updates.append(
-            Connection(State.CLOSED, self.user, reason=reason, status=status)
+            Connection(State.CLOSED, self.user, reason=reason, status=status, code=code)
         )
 
     def tick(self) -> None:
@@ -133,7 +137,9 @@ class Links:
         if self._retry_at is not None:
             yield self._retry_at
         for link in self._links.values():
-            times = (link.deadline, link.beat_at, link.move_at)
+            # A hand-over that is due waits for its own link to be live.
+            move_at = link.move_at if link.phase is Phase.LIVE else None
+            times = (link.deadline, link.beat_at, move_at)
             yield from (at for at in times if at is not None)
 
     def _tick(self, link: Link, now: float) -> None:
@@ -161,27 +167,33 @@ class Links:
         # A little earlier, so that those who connected at once do not all move at once.
         link.move_at = now + welcome.lifetime * (1 - 0.1 * random())
         link.deadline = None
+        self._take(link, welcome)
+
+    def _take(self, link: Link, welcome: Welcome) -> None:
         if self.current is None:
             self._go_live(link, welcome)
         elif welcome.user != self.user:
             self._part(link)
         else:
             link.phase = Phase.RESUMING
-            link.deadline = now + 3 * self._context.settings.answer_timeout
+            link.deadline = self._context.later(3 * self._context.settings.answer_timeout)
+            self._listener.greeted(link, welcome)
             self._listener.resume(link.number, welcome.rooms, partial(self._take_over, link))
 
     def _go_live(self, link: Link, welcome: Welcome) -> None:
         self._set_live(link)
         self.user = welcome.user
         self._tell(State.ONLINE)
-        self._listener.identified(welcome.user)
+        self._listener.identified(welcome.user, guest=welcome.guest)
+        self._listener.greeted(link, welcome)
         # First what was missed, then what waits to be said: their acks would look like holes.
         self._listener.resume(link.number, welcome.rooms, lambda: None)
         self._requests.route(link.number)
 
     def _set_live(self, link: Link) -> None:
         now = self._context.clock()
-        link.phase, link.deadline, link.live_since = Phase.LIVE, None, now
+        link.phase, link.live_since = Phase.LIVE, now
+        link.deadline = link.deadline if link.is_over else None
         link.beat_at = now + link.heartbeat
         self.current, self._retry_at = link.number, None
 
@@ -212,7 +224,7 @@ class Links:
                 self._take_over(link)
                 return
 
-    def _ensure(self, reason: str) -> None:
+    def _ensure(self, reason: str, at_least: float) -> None:
         """See to it that there will be a live link."""
         draining = any(link.phase is Phase.DRAINING for link in self._links.values())
         if self.closed or self.current is not None or self._retry_at is not None:
@@ -225,6 +237,7 @@ class Links:
             wait = self._context.pause(self._attempts - 1)
         else:
             wait = settings.quick * self._context.random() + (_NAME_WAIT if self._parting else 0.0)
+        wait = max(wait, at_least)
         self._attempts += 1
         self._parting = False
         self._retry_at = self._context.later(wait)
@@ -241,7 +254,8 @@ class Links:
         self._opened += 1
         deadline = self._context.later(self._context.settings.open_timeout)
         self._links[self._opened] = Link(self._opened, Phase.OPENING, deadline)
-        self._context.effects.append(Open(self._opened))
+        next_step = Ask(self._opened) if self._by_ticket else Open(self._opened)
+        self._context.effects.append(next_step)
 
     def _tell(self, state: State, wait: float = 0.0, reason: str = "") -> None:
         self._context.updates.append(Connection(state, self.user, wait, reason))

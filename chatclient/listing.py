@@ -5,7 +5,8 @@ from functools import partial
 from typing import TypeAlias
 
 from chatclient.frames import Frame, objects_of, seq_of, text_of
-from chatclient.requests import Failure, Request, Requests
+from chatclient.request import Failure, Request
+from chatclient.requests import Requests
 from chatclient.updates import RoomInfo
 
 Listed: TypeAlias = Callable[[tuple[RoomInfo, ...]], None]

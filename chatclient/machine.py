@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from itertools import chain
+from itertools import chain, count
 
 from chatclient.attendance import Attendance
 from chatclient.catchup import Catchup
@@ -11,19 +11,20 @@ from chatclient.frames import Frame, decode, seconds_of, text_of
 from chatclient.heartbeats import Heartbeats
 from chatclient.history import History
 from chatclient.inbound import Inbound
+from chatclient.link import Link, Welcome
 from chatclient.links import Links
 from chatclient.markers import Markers
 from chatclient.memberships import Memberships
 from chatclient.outbox import Outbox
-from chatclient.requests import Failure, Requests
+from chatclient.request import Failure
+from chatclient.requests import Requests
 from chatclient.rooms import Room
+from chatclient.sessions import Sessions
 from chatclient.settings import Settings
 from chatclient.timeline import Timeline
-from chatclient.updates import Update
+from chatclient.updates import Moving, Update
 
 _ANSWERS = ("ack", "welcome", "pong", "error")
-# A handshake answered so will be answered so again.
-_FINAL_STATUSES = (400, 401, 403, 404)
 
 
 class Machine:
@@ -36,13 +37,18 @@ class Machine:
         random: Callable[[], float],
         cid: Callable[[], str],
         settings: Settings | None = None,
+        by_ticket: bool = False,
     ) -> None:
         self._context = Context(clock, random, settings or Settings())
         self.rooms: dict[str, Room] = {}
         context, rooms = self._context, self.rooms
         self._requests = Requests(context)
-        self._links = Links(context, self._requests, self)
-        self._history = History(context, self._requests)
+        self._tokens = count(1)
+        self._by_ticket = by_ticket
+        self._in_vain = 0
+        self._links = Links(context, self._requests, self, by_ticket=by_ticket)
+        self._sessions = Sessions(context, self._requests, self._links, missed=self._missed)
+        self._history = History(context, self._requests, rooms)
         self._attendance = Attendance(context, self._requests, rooms)
         self._catchup = Catchup(
             context,
@@ -50,8 +56,15 @@ class Machine:
             rooms,
             self._history,
             subscribed=self._attendance.subscribed,
+            left=self._subscribed_late,
         )
-        self._memberships = Memberships(context, self._requests, rooms, self._catchup)
+        self._memberships = Memberships(
+            context,
+            self._requests,
+            rooms,
+            self._catchup,
+            lambda: (link.number for link in self._links.usable()),
+        )
         self._heartbeats = Heartbeats(self._requests, rooms, self._catchup)
         self._markers = Markers(context, self._requests, rooms)
         self._inbound = Inbound(
@@ -61,6 +74,7 @@ class Machine:
             memberships=self._memberships,
             attendance=self._attendance,
             markers=self._markers,
+            taken=self._taken,
         )
         self._outbox = Outbox(
             context,
@@ -99,8 +113,11 @@ class Machine:
 
     def next_wake(self) -> float | None:
         """Return when tick() is due, by the clock; None: not before the next input."""
+        if self.is_closed:
+            return None
         catchup = self._catchup.wakes(self._links.current)
-        wakes = chain(self._links.wakes(), self._requests.wakes(), catchup)
+        sessions = self._sessions.wakes()
+        wakes = chain(self._links.wakes(), sessions, self._requests.wakes(), catchup)
         return min(wakes, default=None)
 
     def timeline(self, room: str) -> Timeline | None:
@@ -123,13 +140,6 @@ class Machine:
         self._links.opened(link)
         self.tick()
 
-    def refused(self, link: int, status: int) -> None:
-        """Learn that a handshake was answered with another status than 101."""
-        if status not in _FINAL_STATUSES:
-            self.lost(link, f"HTTP status {status}")
-        elif self._links.knows(link):
-            self._end(Failure("refused", f"HTTP status {status}"), status)
-
     def received(self, link: int, text: object) -> None:
         """Take a frame; whatever it holds, this does not raise."""
         frame = decode(text)
@@ -146,15 +156,21 @@ class Machine:
         """Do what is due; early or often does no harm."""
         if not self.is_closed:
             self._links.tick()
+            self._sessions.tick()
             self._requests.tick()
             self._catchup.tick(self._links.current)
 
     # -- for the links -------------------------------------------------------------------------
 
-    def identified(self, user: str) -> None:
+    def greeted(self, link: Link, welcome: Welcome) -> None:
+        """Learn until when a new connection may do something."""
+        self._in_vain = 0
+        self._sessions.greeted(link, welcome)
+
+    def identified(self, user: str, *, guest: bool) -> None:
         """Learn this client's name on a new connection."""
         self._memberships.identified(user)
-        self._outbox.identified(user)
+        self._outbox.identified(user, guest=guest)
 
     def resume(self, link: int, rooms: list[str], done: Callable[[], None]) -> None:
         """Catch up on a new connection."""
@@ -174,19 +190,45 @@ class Machine:
         kind = text_of(frame, "type")
         if kind in _ANSWERS:
             if kind == "error" and frame.get("code") == "unauthorized":
-                self._links.drop(link, "the session is over")
+                self._unauthorized(link, frame)
             else:
                 self._requests.answered(frame)
         elif kind == "reconnect":
-            after = seconds_of(frame, "after_ms", least=0.0, most=3600.0)
-            self._links.move(link, after or 0.0)
+            after = seconds_of(frame, "after_ms", least=0.0, most=3600.0) or 0.0
+            self._links.move(link, after)
+            self._context.updates.append(Moving(after, text_of(frame, "reason")))
         elif not kind and "connectionId" in frame:
             self._requests.fault(link)
         else:
             self._inbound.take(frame, self.user)
 
+    def _unauthorized(self, link: int, frame: Frame) -> None:
+        request = self._requests.asked(frame)
+        if request is not None and request.renewing:
+            self._requests.answered(frame)
+        elif request is not None:
+            self._sessions.over(link)
+        elif frame.get("id") is None:
+            self._sessions.doubtful(link)
+
+    def _subscribed_late(self, room: str, link: int) -> None:
+        self._memberships.subscribed_late(room, link)
+
+    def _taken(self, room: str, failure: Failure) -> None:
+        self._outbox.taken(room, failure)
+
+    def _missed(self, link: int) -> None:
+        self._memberships.resume(link, [], lambda: None)
+
+    def _token(self) -> str:
+        return f"#{next(self._tokens)}"
+
+    def _fail(self, token: str, action: str, room: str, failure: Failure) -> None:
+        self._context.updates.append(failure.told(token, action, room))
+
     def _end(self, failure: Failure, status: int) -> None:
-        self._links.close(failure.message, status)
+        code = failure.code if status else ""
+        self._links.close(failure.message, status, code)
         self._outbox.abandon(failure)
         self._requests.close(failure)
         for room in self.rooms.values():

@@ -4,7 +4,8 @@ from functools import partial
 
 from chatclient.context import Context
 from chatclient.frames import Frame, seq_of, text_of
-from chatclient.requests import Failure, Request, Requests
+from chatclient.request import Failure, Request
+from chatclient.requests import Requests
 from chatclient.rooms import Room
 from chatclient.updates import Read
 
@@ -43,6 +44,8 @@ class Markers:
         self._requests.ask(request)
 
     def _answered(self, room: Room, asked: int, frame: Frame) -> None:
+        if self._rooms.get(room.name) is not room:  # it was left meanwhile
+            return
         self._moved(room, seq_of(frame) or asked)
         if room.marking > max(room.marked, asked):
             self._ask(room)

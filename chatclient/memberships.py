@@ -1,35 +1,59 @@
 """Which rooms the client is in: joined, left, found, and resumed on every new connection."""
 
 from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
 from functools import partial
 
 from chatclient.catchup import Catchup
 from chatclient.context import Context
 from chatclient.frames import Frame
 from chatclient.listing import Listing
-from chatclient.requests import Failure, Request, Requests
+from chatclient.request import Failure, Request
+from chatclient.requests import Requests
 from chatclient.rooms import DIRECT_PREFIX, Room, other_of
 from chatclient.timeline import Timeline
 from chatclient.updates import Done, RoomInfo, RoomLost
 
 
+class _How(Enum):
+    """How a room was left that is not to be followed again by itself."""
+
+    UNFOLLOWED = "unfollowed"
+    LEFT = "left"
+    ELSEWHERE = "elsewhere"
+
+
 class Memberships:
-    """The rooms, by name: `rooms` is shared with those who keep them whole."""
+    """The rooms, by name: `rooms` is shared with those who keep them whole.
+
+    Args:
+        links: Tells on which links to subscribe.
+    """
 
     def __init__(
-        self, context: Context, requests: Requests, rooms: dict[str, Room], catchup: Catchup
+        self,
+        context: Context,
+        requests: Requests,
+        rooms: dict[str, Room],
+        catchup: Catchup,
+        links: Callable[[], Iterable[int]],
     ) -> None:
         self._context = context
         self._requests = requests
         self._rooms = rooms
         self._catchup = catchup
+        self._links = links
         self._listing = Listing(requests)
-        self._left: set[str] = set()
+        self._left: dict[str, _How] = {}
+        self._leaving: dict[str, list[str]] = {}  # with the tokens of those who join meanwhile
         self._user = ""
 
-    def join(self, name: str, token: str, links: Iterable[int]) -> None:
-        """Subscribe on these links, and on all later ones."""
-        self._left.discard(name)
+    def join(self, name: str, token: str) -> None:
+        """Subscribe on all links, present and later ones; after leaving, if that is under way."""
+        if name in self._leaving:
+            self._leaving[name].append(token)
+            return
+        self._left.pop(name, None)
         room = self._rooms.get(name)
         if room is not None and room.subscribed and not room.loading:
             self._context.updates.append(Done(token, "join", name))
@@ -37,22 +61,46 @@ class Memberships:
         is_new = room is None
         room = room or self._add(name)
         room.joining.append(token)
-        for link in links if is_new else ():
-            self._catchup.subscribe(room, link, lambda: None)
+        if is_new:
+            self._subscribe(room)
+
+    def unfollow(self, name: str, token: str) -> None:
+        """Unsubscribe, here only; the timeline goes at once, and the server is told."""
+        self.lose(name, Failure("left", "the room is not followed any more"))
+        self._left[name] = _How.UNFOLLOWED
+        for link in list(self._links()):
+            self._catchup.unsubscribe(name, link)
+        self._context.updates.append(Done(token, "unfollow", name))
 
     def leave(self, name: str, token: str) -> None:
-        """Unsubscribe; the timeline goes. The server may be told later, but it is told."""
+        """Stop being a member; the timeline goes when the server agrees.
+
+        Until it has answered, nothing subscribes to the room: that would be to join again.
+        """
+        self._leaving.setdefault(name, [])
+        # After what was said there before.
+        self._ask_to_leave(
+            name, partial(self._gone, name, token), partial(self._stayed, name, token)
+        )
+
+    def left_elsewhere(self, name: str) -> None:
+        """Learn that another device of the person has left a room."""
+        self.lose(name, Failure("left", "the room was left on another device"))
+        self._left[name] = _How.ELSEWHERE
+
+    def lose(self, name: str, reason: Failure) -> None:
+        """Drop a room, and do not subscribe to it again."""
         room = self._rooms.pop(name, None)
         if room is not None:
-            self._catchup.abandon(room, Failure("left", "the room was left"))
-        self._left.add(name)
-        request = Request(
-            action="unsubscribe",
-            fields={"room": name},
-            answered=partial(self._unsubscribed, name, token),
-            failed=lambda _failure: self._unsubscribed(name, token, {}),
-        )
-        self._requests.ask(request)
+            self._catchup.abandon(room, reason)
+
+    def subscribed_late(self, name: str, link: int) -> None:
+        """Undo a subscription that was answered after the room had been left."""
+        how = self._left.get(name)
+        if how is _How.LEFT and name not in self._leaving:
+            self._ask_to_leave(name, lambda _frame: None, lambda _failure: None)
+        elif how is not _How.UNFOLLOWED:  # which has sent an `unsubscribe` after it
+            self._catchup.unsubscribe(name, link)
 
     def of_push(self, name: str, seq: int) -> Room | None:
         """Return the room of a pushed entry; somebody's first direct message makes one."""
@@ -79,10 +127,11 @@ class Memberships:
         """
         for name in rooms:
             if name in self._left:
-                self._unsubscribe_again(name, link)
+                self._catchup.unsubscribe(name, link)
             elif name not in self._rooms:
                 self._add(name)
-        waiting = set(self._rooms)
+        staying = [room for name, room in self._rooms.items() if name not in self._leaving]
+        waiting = {room.name for room in staying}
 
         def caught_up(name: str) -> None:
             waiting.discard(name)
@@ -90,7 +139,7 @@ class Memberships:
                 done()
 
         self._listing.ask(self.found, link=link)
-        for room in list(self._rooms.values()):
+        for room in staying:
             self._catchup.subscribe(room, link, partial(caught_up, room.name))
         if not waiting:
             done()
@@ -117,12 +166,31 @@ class Memberships:
         room.subscribed = True  # which direct rooms need not be
         return room
 
-    def _unsubscribe_again(self, name: str, link: int) -> None:
-        again = Request(
-            action="unsubscribe", fields={"room": name}, link=link, answered=lambda _frame: None
-        )
-        self._requests.ask(again)
+    def _subscribe(self, room: Room) -> None:
+        for link in list(self._links()):
+            self._catchup.subscribe(room, link, lambda: None)
 
-    def _unsubscribed(self, name: str, token: str, frame: Frame) -> None:
-        del frame
+    def _ask_to_leave(
+        self, name: str, answered: Callable[[Frame], None], failed: Callable[[Failure], None]
+    ) -> None:
+        request = Request(
+            action="leave", fields={"room": name}, lane=name, answered=answered, failed=failed
+        )
+        self._requests.ask(request)
+
+    def _gone(self, name: str, token: str, _frame: Frame) -> None:
+        self.lose(name, Failure("left", "the room was left"))
+        self._left[name] = _How.LEFT
         self._context.updates.append(Done(token, "leave", name))
+        self._join_again(name)
+
+    def _stayed(self, name: str, token: str, failure: Failure) -> None:
+        self._context.updates.append(failure.told(token, "leave", name))
+        room = self._rooms.get(name)
+        if room is not None:  # connections may have come without a subscription
+            self._subscribe(room)
+        self._join_again(name)
+
+    def _join_again(self, name: str) -> None:
+        for token in self._leaving.pop(name, []):
+            self.join(name, token)

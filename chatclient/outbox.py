@@ -7,10 +7,21 @@ from typing import Any
 
 from chatclient.context import Context
 from chatclient.frames import Frame, seq_of, text_of
-from chatclient.requests import Failure, Request, Requests
+from chatclient.request import Failure, Request
+from chatclient.requests import Requests
 from chatclient.rooms import other_of
-from chatclient.updates import Done, Failed, Sent
+from chatclient.updates import Done, Sent
 
+# What the client itself decides, whatever has become of the request.
+_OWN_CODES = (
+    "identity_changed",
+    "closed",
+    "refused",
+    "logged_out",
+    "kicked",
+    "expired",
+    "bad_answer",
+)
 # What the server calls the entry that an action makes.
 _KINDS = {
     "sendmessage": "message",
@@ -52,6 +63,7 @@ class Outbox:
         self._posted = posted
         self._existing = existing
         self._user = ""
+        self._guest = False
         self._items: dict[str, Item] = {}
 
     def add(self, action: str, fields: Mapping[str, Any]) -> str:
@@ -68,13 +80,13 @@ class Outbox:
         self._requests.ask(request)
         return cid
 
-    def identified(self, user: str) -> None:
+    def identified(self, user: str, *, guest: bool) -> None:
         """Learn who this client is now.
 
         A cid protects only within one name: what was sent under another could be said twice, and
         fails as uncertain. What was never sent goes out under the new name.
         """
-        self._user = user
+        self._user, self._guest = user, guest
         changed = Failure("identity_changed", f"the server knows this client as {user} now")
         for item in list(self._items.values()):
             if item.request.first_sent is None:
@@ -92,6 +104,10 @@ class Outbox:
         for item in list(self._items.values()):
             self._requests.fail(item.request, failure)
 
+    def taken(self, room: str, failure: Failure) -> None:
+        """Give up what was to be said in a room that the person was taken out of."""
+        self._requests.clear(room, failure)
+
     def _acked(self, cid: str, frame: Frame) -> None:
         room, seq = text_of(frame, "room"), seq_of(frame)
         if not room or not seq:
@@ -103,35 +119,25 @@ class Outbox:
         if sent.duplicate:
             self._existing(room, seq)
         else:
-            self._posted(_event(item, sent))
+            self._posted(_event(item, sent, guest=self._guest))
 
     def _failed(self, cid: str, failure: Failure) -> None:
         item = self._items.pop(cid)
-        client_side = ("identity_changed", "closed", "refused", "expired", "bad_answer")
-        update = Failed(
-            cid,
-            item.request.action,
-            _room(item.request.fields),
-            failure.code,
-            failure.message,
-            failure.retryable,
-            uncertain=item.request.first_sent is not None and failure.code in client_side,
-        )
-        self._context.updates.append(update)
+        request = item.request
+        by_client = request.first_sent is not None and failure.code in _OWN_CODES
+        uncertain = by_client or (failure.retryable and request.unanswered)
+        told = failure.told(cid, request.action, request.place, uncertain=uncertain)
+        self._context.updates.append(told)
 
     def _lane(self, fields: Mapping[str, Any]) -> str:
         if "to" in fields:
             return f"@{fields['to']}"
-        room = _room(fields)
+        room = str(fields.get("room") or "")
         other = other_of(room, self._user)
         return room if other is None else f"@{other}"
 
 
-def _room(fields: Mapping[str, Any]) -> str:
-    return str(fields.get("room") or (f"@{fields['to']}" if "to" in fields else ""))
-
-
-def _event(item: Item, sent: Sent) -> Frame:
+def _event(item: Item, sent: Sent, *, guest: bool) -> Frame:
     given = {k: v for k, v in item.request.fields.items() if k not in ("to", "remove")}
     return {
         **given,
@@ -140,5 +146,6 @@ def _event(item: Item, sent: Sent) -> Frame:
         "seq": sent.seq,
         "at": sent.at,
         "user": item.user,
+        "guest": guest,
         "removed": item.request.fields.get("remove", False),
     }

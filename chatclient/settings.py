@@ -23,6 +23,10 @@ class Settings:
         initial: how many entries of a room are read when it is joined; 0 for none.
         page: how many more are read with load_history, at most 100.
         typing_interval: `typing` is sent at most this often per room.
+        frames_a_second, frames_at_once: no link sends more than this, so that it stays below the
+            server's limit (10 a second, 50 at once).
+        limited_within: what the server refuses as too much is sent again when it says, but not
+            later than so long after the first refusal: then it fails, as `rate_limited`.
     """
 
     answer_timeout: float = 10.0
@@ -40,6 +44,9 @@ class Settings:
     initial: int = 50
     page: int = 50
     typing_interval: float = 3.0
+    frames_a_second: float = 8.0
+    frames_at_once: int = 40
+    limited_within: float = 300.0
 
     def pause(self, attempt: int, random: Callable[[], float]) -> float:
         """Return how long to wait before attempt 0, 1, 2, ...: exponential, with full jitter.

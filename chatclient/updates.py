@@ -24,7 +24,8 @@ class Connection:
         user: The name that the server gave this client, "" until it did.
         retry_in: Seconds until the next attempt, while waiting.
         reason: Why, for people.
-        status: The HTTP status, where the server refused the handshake for good.
+        status: The HTTP status, where the server refused the handshake or a ticket for good.
+        code: `refused` or `logged_out`, where that ended the client.
     """
 
     state: State
@@ -32,6 +33,7 @@ class Connection:
     retry_in: float = 0.0
     reason: str = ""
     status: int = 0
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,10 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class RoomInfo:
-    """A room that the person has joined; `unread` counts the messages after the read marker."""
+    """A room that the person has joined; `unread` counts the messages after the read marker.
+
+    `visibility` is public, private or direct, `role` owner, moderator or member.
+    """
 
     name: str
     visibility: str
@@ -85,6 +90,7 @@ class People:
     Attributes:
         users: Sorted; empty for a large room, of which only the count is told.
         user, status: Who came or went, where that was what happened.
+        guests: Those of `users`, and `user`, who have no account; sorted.
     """
 
     room: str
@@ -92,6 +98,7 @@ class People:
     count: int
     user: str = ""
     status: str = ""
+    guests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +128,7 @@ class Failed:
     message: str
     retryable: bool = False
     uncertain: bool = False
+    retry_after: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +146,7 @@ class Typing:
 
     room: str
     user: str
+    guest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +158,59 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Kicked:
+    """The person was taken out of a room, which is gone here too.
+
+    Attributes:
+        by: By whom, "" if that is not told.
+        banned: Whether they may not come back.
+    """
+
+    room: str
+    by: str = ""
+    banned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """Somebody has made the person a member of a room; join() goes there."""
+
+    room: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The person has left a room on another device, so it is gone here too."""
+
+    room: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """The server asks to go slower: what was asked is repeated after so many seconds.
+
+    Attributes:
+        token: The token of an entry, "" for anything else.
+        message: Why, for people.
+    """
+
+    token: str
+    action: str
+    room: str
+    seconds: float
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """The server asks to connect again in so many seconds, which happens by itself."""
+
+    seconds: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Missed:
     """The application was too slow: so many updates were dropped. The timelines are whole."""
 
@@ -156,5 +218,18 @@ class Missed:
 
 
 Update: TypeAlias = (
-    Connection | Changed | Done | Failed | People | RoomLost | Typing | Read | Missed
+    Connection
+    | Changed
+    | Done
+    | Failed
+    | People
+    | RoomLost
+    | Kicked
+    | Invited
+    | Left
+    | Typing
+    | Read
+    | Limited
+    | Moving
+    | Missed
 )

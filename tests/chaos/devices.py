@@ -33,7 +33,6 @@ class Device:
 
     Attributes:
         intents: all that adds to a log, by token, in written order.
-        leaving: the rooms that it is about to leave, each with its token.
         retired: whether it is gone for good, with all that it knew.
         repairs: how often it had to ask for entries that should have come by themselves.
     """
@@ -66,7 +65,6 @@ class Device:
         self.links: dict[int, Connection] = {}
         self.intents: dict[str, Intent] = {}
         self.marks: dict[str, int] = {}
-        self.leaving: dict[str, str] = {}
         self.retired = False
         self.repairs = 0
 
@@ -118,8 +116,6 @@ class Device:
                 case Close(link) if link in self.links:
                     self._gateway.close(self.links.pop(link))
         for update in self.core.updates():
-            if isinstance(update, Done | Failed):
-                self.leaving = {k: it for k, it in self.leaving.items() if it != update.token}
             if isinstance(update, Done | Failed) and update.token in self.intents:
                 self._trace.note(self.label, f"told {update}")
                 self.intents[update.token].ends.append(update)

@@ -133,15 +133,12 @@ class Load:
 
     def _join(self, _room: str) -> None:
         room = self._chance.pick(list(self._plan.rooms))
-        # The client sends an unanswered `unsubscribe` again even where the room was joined since.
-        if room in self._device.leaving:
-            return
         self._device.core.join(room)
         self._device.core.watch(room)
 
     def _leave(self, room: str) -> None:
         if not room.startswith(DIRECT_PREFIX):
-            self._device.leaving[room] = self._device.core.leave(room)
+            self._device.core.unfollow(room)
 
     def _scroll(self, room: str) -> None:
         self._device.core.load_history(room)

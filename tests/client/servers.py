@@ -2,7 +2,10 @@
 
 import json
 from collections import deque
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
+
+from tests.client.rooms import Rooms
 
 Frame: TypeAlias = dict[str, Any]
 
@@ -15,7 +18,7 @@ _KINDS = {
 AWS_FAULT = {"message": "Internal server error", "connectionId": "c=", "requestId": "r="}
 
 
-class Server:
+class Server(Rooms):
     """Answers frames; what it sends waits in `out` as (connection, text).
 
     Attributes:
@@ -25,9 +28,13 @@ class Server:
         losing: Whether pushes get lost.
         page: How many entries a page has at most.
         kept: How many entries of a room are kept; older ones have expired.
+        now: The server's clock, in epoch seconds; some hours off from the clients'.
+        sessions: Until when connections may do something, where that ends.
+        tokens: Until when those that were issued are good; one that was revoked is not there.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.out: deque[tuple[int, str]] = deque()
         self.users: dict[int, str] = {}
         self.subscriptions: dict[int, set[str]] = {}
@@ -45,19 +52,28 @@ class Server:
         self.kept = 10**6
         self.heartbeat_ms = 240_000
         self.reconnect_after_ms = 6_600_000
+        self.now = 1_767_322_800.0
+        self.sessions: dict[int, float] = {}
+        self.tokens: dict[str, float] = {}
         self._connections = 0
 
-    def connect(self, name: str) -> int:
+    def connect(self, name: str, *, until: float | None = None) -> int:
         self._connections += 1
         number = self._connections
         taken = self.unique_names and name in self.users.values()
         self.users[number] = f"{name}-{number}" if taken else name
         self.subscriptions[number] = set(self.lobby)
+        if until is not None:
+            self.sessions[number] = until
         return number
 
     def disconnect(self, number: int) -> None:
         self.users.pop(number, None)
         self.subscriptions.pop(number, None)
+        self.sessions.pop(number, None)
+
+    def is_over(self, number: int) -> bool:
+        return self.sessions.get(number, self.now + 1) <= self.now
 
     def receive(self, number: int, text: str) -> None:
         frame = json.loads(text)
@@ -71,7 +87,10 @@ class Server:
             reply = self.replies[action].popleft()
             self.tell(number, reply if reply is AWS_FAULT else {**reply, "id": frame.get("id")})
             return
-        answer = getattr(self, f"_{action}")(number, self.users[number], frame)
+        answer = self._carry_out(number, frame)
+        if answer is not None and answer.get("type") == "error":
+            self.tell(number, {**answer, "id": frame.get("id")})
+            return
         if action in self.silent or frame.get("id") is None or answer is None:
             return
         self.tell(number, {"type": "ack", "id": frame["id"], "action": action, **answer})
@@ -101,6 +120,22 @@ class Server:
     def last(self, room: str) -> int:
         return len(self.logs.get(room, []))
 
+    def _carry_out(self, number: int, frame: Frame) -> Frame | None:
+        action, user, room = frame["action"], self.users[number], frame.get("room", "")
+        if action != "refresh" and self.is_over(number):
+            return {"type": "error", "code": "unauthorized", "message": "over"}
+        if not self.may(room, user, action):
+            return {"type": "error", "code": "forbidden", "message": "not a member of this room"}
+        answer: Frame | None = getattr(self, f"_{action}")(number, user, frame)
+        return answer
+
+    def _refresh(self, number: int, _user: str, frame: Frame) -> Frame:
+        until = self.tokens.get(frame["token"], 0.0)
+        if until <= self.now:
+            return {"type": "error", "code": "unauthorized", "message": "not valid"}
+        self.sessions[number] = until
+        return {"expires_at": _iso(until)}
+
     def _hello(self, number: int, user: str, _frame: Frame) -> Frame:
         return {
             "type": "welcome",
@@ -108,7 +143,8 @@ class Server:
             "user": user,
             "rooms": sorted(self.subscriptions[number]),
             "protocol": 1,
-            "server_time": "2026-01-02T03:04:05.678Z",
+            "server_time": _iso(self.now),
+            **({"expires_at": _iso(self.sessions[number])} if number in self.sessions else {}),
             "heartbeat_ms": self.heartbeat_ms,
             "reconnect_after_ms": self.reconnect_after_ms,
         }
@@ -171,8 +207,8 @@ class Server:
         direct = room.startswith("dm:")
         return {
             "name": room,
-            "visibility": "direct" if direct else "public",
-            "role": "member",
+            "visibility": "direct" if direct else self.visibility(room),
+            "role": self.role(room, user),
             "seq": self.last(room),
             "unread": len(unread),
         }
@@ -207,7 +243,7 @@ class Server:
         room = event["room"]
         for number, rooms in self.subscriptions.items():
             mine = self.users[number] in room.split(":")[1:]
-            if number != author and (room in rooms or mine):
+            if number != author and (room in rooms or mine) and not self.is_over(number):
                 self.tell(number, event)
 
     def _present(self, room: str, event: Frame) -> Frame:
@@ -236,6 +272,10 @@ class Server:
                 people.setdefault(emoji, []).append(user)
             state["reactions"] = people
         return state
+
+
+def _iso(epoch: float) -> str:
+    return datetime.fromtimestamp(epoch, UTC).isoformat(timespec="milliseconds")
 
 
 def _kept(frame: Frame, *names: str) -> Frame:

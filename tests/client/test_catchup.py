@@ -215,7 +215,7 @@ def test_a_room_that_was_left_stays_left(world: World) -> None:
     ada = world.peer("ada", "tea")
 
     ada.core.leave("lobby")
-    ada.core.leave("tea")
+    ada.core.unfollow("tea")
     world.run()
     world.cut(ada)
     world.sleep(1)
@@ -230,7 +230,7 @@ def test_a_room_can_be_left_while_it_is_being_joined(world: World) -> None:
     ada = world.peer("ada")
 
     ada.core.join("tea")
-    ada.core.leave("tea")
+    ada.core.unfollow("tea")
     world.run()
 
     assert list(world.server.subscriptions.values()) == [set()]
@@ -256,18 +256,105 @@ def test_what_is_pushed_of_a_new_log_before_the_answer_is_kept(world: World) -> 
     assert ada.texts() == ["new", "newer"]
 
 
-def test_a_subscription_that_is_answered_after_leaving_is_undone(world: World) -> None:
+def test_an_unsubscription_waits_for_the_answer_to_the_subscription(world: World) -> None:
     ada = world.peer("ada")
     world.server.deaf.add("subscribe")
     ada.core.join("tea")
-    ada.core.leave("tea")
+    ada.core.unfollow("tea")
     world.run()
+    early = len(world.server.asked("unsubscribe"))
     ask = world.server.asked("subscribe")[-1]
 
     world.server.tell(1, {"type": "ack", "id": ask["id"], "room": "tea", "seq": 0})
     world.run()
 
-    assert len(world.server.asked("unsubscribe")) == 2
+    assert early == 0
+    assert len(world.server.asked("unsubscribe")) == 1
+
+
+def test_a_subscription_of_a_room_that_was_left_is_not_repeated(world: World) -> None:
+    ada = world.peer("ada")
+    world.server.deaf.add("subscribe")
+    ada.core.join("tea")
+    ada.core.unfollow("tea")
+
+    world.sleep(30)
+
+    assert len(world.server.asked("subscribe")) == 1
+    assert len(world.server.asked("unsubscribe")) == 1
+
+
+def test_a_room_that_is_joined_left_and_joined_is_joined(world: World) -> None:
+    ada = world.peer("ada")
+    world.server.deaf.add("subscribe")
+    ada.core.join("tea")
+    ada.core.unfollow("tea")
+    ada.core.join("tea")
+    world.run()
+
+    world.server.deaf.clear()
+    world.sleep(30)
+    world.server.say("bob", "tea", "x")
+    world.run()
+
+    assert ada.texts() == ["x"]
+    assert ada.failures() == ["left"]
+
+
+def test_what_was_to_be_asked_on_lost_connections_is_forgotten(world: World) -> None:
+    ada = world.peer("ada", "tea")
+    for _ in range(5):
+        world.server.deaf.add("subscribe")
+        world.cut(ada)
+        world.sleep(1)
+        ada.core.unfollow("tea")
+        ada.core.join("tea")
+        world.run()
+
+    world.server.deaf.clear()
+    world.cut(ada)
+    world.sleep(60)
+
+    assert ada.core._requests._lanes == {}
+
+
+def test_an_unanswered_unsubscription_is_not_repeated_once_the_room_was_joined_again(
+    world: World,
+) -> None:
+    ada = world.peer("ada", "tea")
+    world.server.silent.add("unsubscribe")
+    ada.core.unfollow("tea")
+    ada.core.join("tea")
+
+    world.sleep(60)
+    world.cut(ada)
+    world.sleep(2)
+    world.server.say("bob", "tea", "x")
+    world.run()
+
+    assert len(world.server.asked("unsubscribe")) == 1
+    assert ada.texts() == ["x"]
+
+
+def test_a_page_of_history_that_comes_after_leaving_is_dropped(world: World) -> None:
+    world.server.page = 2
+    world.server.say("bob", "tea", *"abcd")
+    ada = world.peer("ada", "tea")
+    world.server.deaf.add("history")
+    ada.core.load_history("tea")
+    world.run()
+    ask = world.server.asked("history")[-1]
+    ada.core.unfollow("tea")
+    ada.core.join("tea")
+    world.run()
+    ada.told.clear()
+
+    page = {"type": "ack", "id": ask["id"], "room": "tea", "events": world.server.events("tea")[:2]}
+    world.server.tell(1, {**page, "more": False})
+    world.run()
+
+    assert ada.all(Changed) == []
+    assert ada.failures() == []
 
 
 def test_a_room_is_joined_when_its_first_page_is_there(world: World) -> None:

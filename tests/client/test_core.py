@@ -14,7 +14,17 @@ VALUES = st.recursive(
     | st.integers()
     | st.floats()
     | st.text(max_size=5)
-    | st.sampled_from(["tea", "dm:ada:bob", "ada", "joined", "unauthorized"]),
+    | st.sampled_from(
+        [
+            "tea",
+            "dm:ada:bob",
+            "ada",
+            "joined",
+            "unauthorized",
+            "rate_limited",
+            "9999-12-31T23:59:59Z",
+        ]
+    ),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 )
@@ -31,6 +41,9 @@ TYPES = [
     "typing",
     "read",
     "reconnect",
+    "kicked",
+    "invited",
+    "left",
     "news",
 ]
 EVENTS = st.fixed_dictionaries(
@@ -68,6 +81,12 @@ FRAMES = st.fixed_dictionaries(
                 "connectionId",
                 "heartbeat_ms",
                 "reconnect_after_ms",
+                "guest",
+                "guests",
+                "by",
+                "banned",
+                "expires_at",
+                "server_time",
             ),
             VALUES,
         ),
@@ -87,6 +106,26 @@ def test_no_frame_makes_the_client_raise(frames: list[object]) -> None:
     for frame in frames:
         for link in list(ada.links):
             ada.core.received(link, json.dumps(frame))
+    world.sleep(30)
+
+    world.cut(ada)
+    world.sleep(60)
+    assert ada.core.is_online
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(FRAMES | EVENTS | VALUES, max_size=15))
+def test_no_frame_makes_a_client_with_a_ticket_raise(frames: list[object]) -> None:
+    world = World()
+    ada = world.member("ada", "tea")
+    ada.core.send("hello", room="tea")
+    ada.core.kick("tea", "bob")
+    ada.core.leave("tea")
+
+    for frame in frames:
+        for link in list(ada.links):
+            ada.core.received(link, json.dumps(frame))
+        world.run()
     world.sleep(30)
 
     world.cut(ada)
