@@ -1,8 +1,9 @@
 """A client for the chat: a core without I/O, an asyncio shell around it, and a terminal."""
 
+from chatclient.account import Account
 from chatclient.client import Client
 from chatclient.entries import Entry, Message
-from chatclient.errors import ChatError, Refused, Unreachable
+from chatclient.errors import ChatError, LoggedOut, Refused, Rejected, Unreachable
 from chatclient.settings import Settings
 from chatclient.timeline import Timeline
 from chatclient.updates import (
@@ -10,7 +11,12 @@ from chatclient.updates import (
     Connection,
     Done,
     Failed,
+    Invited,
+    Kicked,
+    Left,
+    Limited,
     Missed,
+    Moving,
     People,
     Read,
     RoomInfo,
@@ -21,6 +27,7 @@ from chatclient.updates import (
 )
 
 __all__ = [
+    "Account",
     "Changed",
     "ChatError",
     "Client",
@@ -28,11 +35,18 @@ __all__ = [
     "Done",
     "Entry",
     "Failed",
+    "Invited",
+    "Kicked",
+    "Left",
+    "Limited",
+    "LoggedOut",
     "Message",
     "Missed",
+    "Moving",
     "People",
     "Read",
     "Refused",
+    "Rejected",
     "RoomInfo",
     "RoomLost",
     "Settings",

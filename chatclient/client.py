@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chatclient.listeners import Updates
+from chatclient.moderation import Role
 from chatclient.shell import Shell
 from chatclient.timeline import Timeline
 from chatclient.updates import (
@@ -22,12 +23,17 @@ class Client(Shell):
             async for update in chat.updates():
                 ...
 
+    With an account (see Account) every connection has its own ticket, and the session is prolonged
+    as long as the log-in lasts; when it is over, the client ends: the last Connection has the code
+    `logged_out`, and what was not acknowledged fails with it.
+
     What is sent while there is no connection waits for one. Cancelling a method, also by a
     timeout, stops the waiting and not the sending. All methods that wait raise ChatError.
 
     Args:
-        url: ws:// or wss://, with the stage.
-        name: What to be called; the server may choose another, see `user`.
+        url: ws:// or wss://, with the stage. With an account it may be left out: the server tells.
+        account: Who to be; without one, a guest.
+        name: What a guest wants to be called; the server may choose another, see `user`.
         key: By which the server knows a guest again: 16 to 64 characters of A-Z, a-z, 0-9, _ and -,
             random and secret. Several clients with the same name and key are one person. If none
             is given one is made, see the attribute `key`, to be kept with the name.
@@ -36,7 +42,7 @@ class Client(Shell):
         backlog: How many updates wait for an application that is slow.
 
     Raises:
-        ValueError: The URL is none.
+        ValueError: The URL is none, or there is neither URL nor account, or an account and a name.
     """
 
     @property
@@ -93,9 +99,56 @@ class Client(Shell):
         """Follow a room; returns when its newest entries are there, and all later ones will be."""
         await self._ask(self._core.join, room)
 
+    async def unfollow(self, room: str) -> None:
+        """Stop following a room with this client alone; its timeline goes at once.
+
+        The person stays a member, and their other devices go on.
+        """
+        await self._ask(self._core.unfollow, room)
+
     async def leave(self, room: str) -> None:
-        """Stop following a room; its timeline goes at once."""
+        """Stop being a member of a room, on all devices; its timeline goes with that.
+
+        Raises:
+            ChatError: `conflict`: the owner has to hand the room over first. `bad_request`: direct
+                messages cannot be left; see unfollow().
+        """
         await self._ask(self._core.leave, room)
+
+    async def create_room(self, room: str, *, private: bool = False, slow_mode: int = 0) -> None:
+        """Make a room that the person owns; join() goes there.
+
+        Into a private one people come by invite(). `slow_mode` is in seconds, see slow_mode().
+
+        Raises:
+            ChatError: `conflict`: the room exists (if `uncertain`, perhaps since this call).
+                `forbidden`: guests own no rooms. `rate_limited`: too many new rooms.
+        """
+        await self._ask(self._core.create_room, room, private=private, slow_mode=slow_mode)
+
+    async def invite(self, room: str, user: str) -> None:
+        """Make somebody who has an account a member of a room."""
+        await self._ask(self._core.invite, room, user)
+
+    async def kick(self, room: str, user: str) -> None:
+        """Take somebody out of a room; into a public one they may come back."""
+        await self._ask(self._core.kick, room, user)
+
+    async def ban(self, room: str, user: str) -> None:
+        """Take somebody out of a room, and keep them out."""
+        await self._ask(self._core.ban, room, user)
+
+    async def unban(self, room: str, user: str) -> None:
+        """Lift a ban; into a private room they have to be invited again."""
+        await self._ask(self._core.unban, room, user)
+
+    async def set_role(self, room: str, user: str, role: Role) -> None:
+        """Give a member another role; making somebody the owner hands the room over."""
+        await self._ask(self._core.set_role, room, user, role)
+
+    async def slow_mode(self, room: str, seconds: int) -> None:
+        """Let so many seconds lie between two messages of one person; 0 ends that."""
+        await self._ask(self._core.slow_mode, room, seconds)
 
     async def load_history(self, room: str) -> Loaded:
         """Add older entries to the timeline of a joined room."""

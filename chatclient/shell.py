@@ -5,20 +5,20 @@ import random
 import secrets
 import uuid
 from collections.abc import Callable, Iterable
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlencode
 from weakref import WeakSet
 
-from websockets.exceptions import InvalidURI
-from websockets.uri import parse_uri
-
-from chatclient.context import Close, Effect, Open, Send
+from chatclient.account import Account
+from chatclient.address import Address
+from chatclient.context import Ask, Close, Effect, Open, Renew, Send
 from chatclient.core import ChatCore
-from chatclient.errors import ChatError, Refused, Unreachable
+from chatclient.errors import ChatError, LoggedOut, Refused, Unreachable
 from chatclient.listeners import Updates
 from chatclient.settings import Settings
 from chatclient.sockets import Sockets
+from chatclient.tickets import Tickets
 from chatclient.updates import (
     Connection,
     Done,
@@ -35,8 +35,9 @@ class Shell:
 
     def __init__(
         self,
-        url: str,
+        url: str | None = None,
         *,
+        account: Account | None = None,
         name: str | None = None,
         key: str | None = None,
         rooms: Iterable[str] = (),
@@ -49,11 +50,19 @@ class Shell:
             random=random.random,
             cid=lambda: uuid.uuid4().hex,
             settings=settings,
+            by_ticket=account is not None,
         )
-        _check(url)
-        self.key = key or secrets.token_urlsafe(_KEY_BYTES)
+        self.key = key or ("" if account else secrets.token_urlsafe(_KEY_BYTES))
+        address = Address(url, name=name, key=self.key, by_ticket=account is not None)
+        self._account = account
+        self._tickets = (
+            None
+            if account is None
+            else Tickets(account, self._core, self._tell, needs_url=url is None)
+        )
+        self._stop_listening: Callable[[], None] | None = None
         self._sockets = Sockets(
-            lambda: _address(url, self._core.user or name, self.key), self._core, self._tell
+            lambda opening: address.of(opening, self._core.user), self._core, self._tell
         )
         self._rooms = tuple(rooms)
         self._patience = patience
@@ -81,6 +90,7 @@ class Shell:
         """Connect, and join the rooms.
 
         Raises:
+            LoggedOut: The account's token is not valid any more.
             Refused: The server does not let this client in, or not under this name.
             Unreachable: Nobody answered within the patience.
             ChatError: A room cannot be joined.
@@ -90,6 +100,7 @@ class Shell:
         self._give_up_at = loop.time() + self._patience
         joining = [self._ask(self._core.join, room) for room in self._rooms]
         try:
+            self._authorize()
             self._tell(self._core.start)
             await self._online
             for answer in joining:
@@ -113,6 +124,11 @@ class Shell:
                 pass
         unsettled = self._core.close()
         self._flush()
+        if self._stop_listening is not None:
+            self._stop_listening()
+            self._stop_listening = None
+        if self._tickets is not None:
+            await self._tickets.closed()
         await self._sockets.closed()
         return unsettled
 
@@ -121,6 +137,11 @@ class Shell:
         if self._core.unsettled():
             self._settled.clear()
             await self._settled.wait()
+
+    def _authorize(self) -> None:
+        if self._account is not None:
+            self._tell(self._core.authorized, self._account.token, self._account.expires_in)
+            self._stop_listening = self._account.listen(partial(self._tell, self._core.authorized))
 
     def _ask(
         self, operation: Callable[..., str], *arguments: Any, **named: Any
@@ -148,11 +169,17 @@ class Shell:
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
+            case Ask(link) if self._tickets:
+                self._tickets.ask(link)
+            case Renew() if self._tickets:
+                self._tickets.renew()
             case Open(link):
-                self._sockets.open(link)
+                self._sockets.open(link, effect)
             case Send(link, text):
                 self._sockets.send(link, text)
             case Close(link):
+                if self._tickets:
+                    self._tickets.cancel(link)
                 self._sockets.close(link)
 
     def _publish(self, update: Update) -> None:
@@ -177,10 +204,14 @@ class Shell:
             return
         if update.state is State.ONLINE:
             self._online.set_result(None)
+        elif update.code == "logged_out":
+            self._online.set_exception(LoggedOut(update.reason))
         elif update.status:
             self._online.set_exception(Refused(update.status))
         elif update.state is State.WAITING and self._has_given_up():
             self._online.set_exception(Unreachable(update.reason))
+        elif update.state is State.CLOSED:
+            self._online.set_exception(ChatError("closed", "the client was closed"))
 
     def _has_given_up(self) -> bool:
         return asyncio.get_running_loop().time() >= self._give_up_at
@@ -196,20 +227,13 @@ class Shell:
             self._timer = loop.call_at(wake, self._tell, self._core.tick)
 
 
-def _check(url: str) -> None:
-    try:
-        parse_uri(url)
-    except InvalidURI as error:
-        raise ValueError(str(error)) from error
-
-
-def _address(url: str, name: str | None, key: str) -> str:
-    """Return the address of the next connection: under the name that the first one was given."""
-    guest = {"name": name, "key": key} if name else {"key": key}
-    return f"{url}{'&' if '?' in url else '?'}{urlencode(guest)}"
-
-
 def _error(update: Failed) -> ChatError:
+    if update.code == "logged_out":
+        return LoggedOut(update.message, uncertain=update.uncertain)
     return ChatError(
-        update.code, update.message, retryable=update.retryable, uncertain=update.uncertain
+        update.code,
+        update.message,
+        retryable=update.retryable,
+        uncertain=update.uncertain,
+        retry_after=update.retry_after,
     )

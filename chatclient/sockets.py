@@ -6,6 +6,7 @@ from collections.abc import Callable
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
+from chatclient.context import Open
 from chatclient.core import ChatCore
 
 # Pages stay under 128 KB; more is no chat server's.
@@ -25,7 +26,7 @@ class Sockets:
     """
 
     def __init__(
-        self, address: Callable[[], str], core: ChatCore, tell: Callable[..., None]
+        self, address: Callable[[Open], str], core: ChatCore, tell: Callable[..., None]
     ) -> None:
         self._address = address
         self._core = core
@@ -34,10 +35,10 @@ class Sockets:
         self._closing: set[asyncio.Task[None]] = set()
         self._outgoing: dict[int, asyncio.Queue[str]] = {}
 
-    def open(self, link: int) -> None:
+    def open(self, link: int, opening: Open) -> None:
         """Begin to connect."""
         outgoing = self._outgoing[link] = asyncio.Queue()
-        self._tasks[link] = asyncio.create_task(self._run(link, outgoing))
+        self._tasks[link] = asyncio.create_task(self._run(link, opening, outgoing))
 
     def send(self, link: int, text: str) -> None:
         """Send a frame, after all earlier ones."""
@@ -57,11 +58,11 @@ class Sockets:
         """Wait until all that was closed is gone."""
         await asyncio.gather(*self._closing, return_exceptions=True)
 
-    async def _run(self, link: int, outgoing: asyncio.Queue[str]) -> None:
+    async def _run(self, link: int, opening: Open, outgoing: asyncio.Queue[str]) -> None:
         reason = "the connection was closed"
         try:
             async with connect(
-                self._address(),
+                self._address(opening),
                 compression=None,
                 max_size=_MAX_FRAME_BYTES,
                 ping_interval=_PING_INTERVAL,

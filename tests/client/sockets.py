@@ -11,6 +11,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from tests.client.desks import Desk
 from tests.client.servers import Server
 
 # Seconds; a test that takes so long has failed.
@@ -18,10 +19,14 @@ PATIENCE = 20.0
 
 
 class Site:
-    """A chat server at `url`; `status` is what handshakes are answered with instead of 101."""
+    """A chat server at `url`; `status` is what handshakes are answered with instead of 101.
+
+    `desk` answers the HTTP routes, once it has been opened; then tickets are asked for.
+    """
 
     def __init__(self) -> None:
         self.server = Server()
+        self.desk = Desk(self.server)
         self.url = ""
         self.port = 0
         self.status = 0
@@ -53,6 +58,9 @@ class Site:
 
     async def _greet(self, socket: ServerConnection, request: Request) -> Response | None:
         self.paths.append(request.path)
+        ticket = parse_qs(urlsplit(request.path).query).get("ticket", [""])[0]
+        if self.desk.url and ticket not in self.desk.tickets:
+            return socket.respond(HTTPStatus.UNAUTHORIZED, "no\n")
         if self.status:
             return socket.respond(HTTPStatus(self.status), "no\n")
         return None
@@ -60,7 +68,8 @@ class Site:
     async def _talk(self, socket: ServerConnection) -> None:
         assert socket.request is not None
         query = parse_qs(urlsplit(socket.request.path).query)
-        number = self.server.connect(query.get("name", ["guest"])[0])
+        user, until = self.desk.tickets.pop(query.get("ticket", [""])[0], ("", None))
+        number = self.server.connect(user or query.get("name", ["guest"])[0], until=until)
         self._sockets[number] = socket
         try:
             async for text in socket:
@@ -87,4 +96,5 @@ async def site() -> AsyncIterator[Site]:
         async with asyncio.timeout(PATIENCE):
             yield place
     finally:
+        await place.desk.close()
         await place.close()

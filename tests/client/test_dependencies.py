@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "chatclient"
-SHELLS = {"sockets", "shell"}
+SHELLS = {"sockets", "address", "tickets"}
+HTTP = {"api"}
 TERMINAL = {"terminal"}
 
 
@@ -26,6 +27,7 @@ def imported(path: Path) -> set[str]:
 def test_only_the_shells_know_a_library(path: Path) -> None:
     allowed = {"chatclient"}
     allowed |= {"websockets"} if path.stem in SHELLS else set()
+    allowed |= {"aiohttp"} if path.stem in HTTP else set()
     allowed |= {"prompt_toolkit"} if path.stem in TERMINAL else set()
 
     foreign = imported(path) - sys.stdlib_module_names
@@ -34,7 +36,8 @@ def test_only_the_shells_know_a_library(path: Path) -> None:
 
 
 def test_the_core_knows_neither_time_nor_chance_nor_asyncio() -> None:
-    outside = {"client", "shell", "sockets", "listeners", "conversation", "screen", "terminal"}
+    outside = {"client", "shell", "sockets", "listeners", "account", "tickets"}
+    outside |= {"administration", "conversation", "screen", "terminal", "login"}
 
     core = {path for path in FOLDER.glob("*.py") if path.stem not in outside}
 
