@@ -3,16 +3,22 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from chatclient.administration import Administration, Mistake
 from chatclient.client import Client
 from chatclient.entries import Message
 from chatclient.errors import ChatError
-from chatclient.rendering import clean, clock_of, message_line, room_label
+from chatclient.rendering import clean, clock_of, message_line, person, room_label
 from chatclient.rooms import DIRECT_PREFIX
 
 HELP = """\
 text                  say it in the room (a first / is doubled)
 /join ROOM            go to a room, or to @USER
-/leave [ROOM]         leave it
+/leave [ROOM]         leave it, on all your devices
+/create ROOM          make a room of your own; /create private ROOM: by invitation
+/invite USER          make somebody a member of the room
+/kick USER            take somebody out; /ban USER: for good; /unban USER
+/role USER ROLE       make somebody owner, moderator or member
+/slow SECONDS         let time pass between two messages of one person; 0 ends that
 /rooms                list your rooms
 /msg USER TEXT        say something to one person
 /history              show older messages
@@ -23,10 +29,6 @@ text                  say it in the room (a first / is doubled)
 /who                  list the people in the room
 /help                 show this
 /quit                 leave"""
-
-
-class Mistake(Exception):  # noqa: N818 - the person's, told in a line
-    """What was typed cannot be done."""
 
 
 class Conversation:
@@ -56,6 +58,7 @@ class Conversation:
         self.room = room
         self.failed = False
         self._commands: dict[str, Callable[[str], Awaitable[None]]] = {
+            **Administration(client, self).commands(),
             "join": self._join,
             "leave": self._leave,
             "rooms": self._rooms,
@@ -87,6 +90,20 @@ class Conversation:
         """Wait until everything that was said is acknowledged or has failed."""
         while self._sending:
             await asyncio.wait(self._sending)
+
+    async def go_to(self, room: str) -> None:
+        """Join a room, and show it."""
+        await self._client.join(room)
+        self._client.watch(room)
+        if self.room != room:
+            self.room = room
+            self.show_messages(20)
+        self._client.mark_read(room)
+
+    def lost(self, room: str) -> None:
+        """Go somewhere else when a room is no longer there."""
+        if room == self.room:
+            self.room = next(iter(self._client.rooms), "")
 
     def show_messages(self, count: int) -> None:
         """Print the newest messages of the room."""
@@ -129,18 +146,17 @@ class Conversation:
         room = rest
         if rest.startswith("@"):
             room = DIRECT_PREFIX + ":".join(sorted((self._client.user, rest[1:])))
-        await self._client.join(room)
-        self._client.watch(room)
-        if self.room != room:
-            self.room = room
-            self.show_messages(20)
-        self._client.mark_read(room)
+        await self.go_to(room)
 
     async def _leave(self, rest: str) -> None:
         room = rest or self.room
-        await self._client.leave(room)
-        if room == self.room:
-            self.room = next(iter(self._client.rooms), "")
+        if not room:
+            raise Mistake("/leave ROOM")
+        if room.startswith(DIRECT_PREFIX):
+            await self._client.unfollow(room)  # nobody can leave what another person writes
+        else:
+            await self._client.leave(room)
+        self.lost(room)
 
     async def _rooms(self, _rest: str) -> None:
         for info in await self._client.list_rooms():
@@ -190,7 +206,8 @@ class Conversation:
 
     async def _who(self, _rest: str) -> None:
         people = await self._client.presence(self.room)
-        names = ", ".join(map(clean, people.users)) or "too many to list"
+        marked = (person(user, guest=user in people.guests) for user in people.users)
+        names = ", ".join(marked) or "too many to list"
         self._show(f"{people.count} in {clean(self.room)}: {names}")
 
     async def _help(self, _rest: str) -> None:

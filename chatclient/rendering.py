@@ -21,9 +21,14 @@ def clean(text: str) -> str:
     return "".join(map(_shown, text.replace("\r\n", "\n")))
 
 
+def person(user: str, *, guest: bool) -> str:
+    """Return what to call somebody; names of guests are not theirs for ever, which shows."""
+    return f"{clean(user)} (guest)" if guest else clean(user)
+
+
 def line_of(entry: Entry) -> str:
     """Return an entry as a line: what happened, as it was when it was read."""
-    user = clean(entry.user)
+    user = person(entry.user, guest=entry.guest)
     match entry.kind:
         case "message":
             return f"#{entry.seq} {message_line(entry.state)}"
@@ -42,11 +47,12 @@ def message_line(message: Message | None) -> str:
     if message is None:
         return ""
     if message.deleted:
-        return f"{clean(message.user)} deleted this message"
+        return f"{person(message.user, guest=message.guest)} deleted this message"
     mark = " (edited)" if message.edited else ""
     reactions = (f"{clean(emoji)} {len(users)}" for emoji, users in message.reactions.items())
     counts = " ".join(reactions)
-    return f"{clean(message.user)}: {clean(message.text)}{mark}{f' [{counts}]' if counts else ''}"
+    author = person(message.user, guest=message.guest)
+    return f"{author}: {clean(message.text)}{mark}{f' [{counts}]' if counts else ''}"
 
 
 def room_label(room: str, user: str) -> str:

@@ -6,12 +6,17 @@ from collections.abc import Callable
 from chatclient.client import Client
 from chatclient.conversation import Conversation
 from chatclient.listeners import Updates
-from chatclient.rendering import clean, clock_of, line_of, room_label
+from chatclient.rendering import clean, clock_of, line_of, person, room_label
 from chatclient.rooms import DIRECT_PREFIX
 from chatclient.updates import (
     Changed,
     Connection,
+    Invited,
+    Kicked,
+    Left,
+    Limited,
     Missed,
+    Moving,
     People,
     RoomLost,
     State,
@@ -84,9 +89,28 @@ class Screen:
             case Connection():
                 self._connected(update)
             case RoomLost(room, _, message):
-                self._complain(f"{self._label(room)} is closed to you: {clean(message)}")
+                self._lost(room, f"{self._label(room)} is closed to you: {clean(message)}")
+            case Kicked(room):
+                self._lost(room, _kicked(update))
+            case Left(room):
+                self._lost(room, f"you have left {clean(room)} on another device")
+            case _:
+                self._notice(update)
+
+    def _notice(self, update: Update) -> None:
+        match update:
+            case Invited(room, by):
+                self._show(f"{clean(by)} invites you; /join {clean(room)} goes there")
+            case Limited(token=token, seconds=seconds) if token:
+                self._complain(f"not so fast: the server takes it in {seconds:.0f} s")
+            case Moving(reason=reason) if reason:
+                self._complain(f"connecting again: {clean(reason)}")
             case Missed(count):
                 self._complain(f"{count} updates were too fast to show")
+
+    def _lost(self, room: str, line: str) -> None:
+        self._complain(line)
+        self._conversation.lost(room)
 
     def _changed(self, update: Changed) -> None:
         is_shown = update.room == self._conversation.room
@@ -114,13 +138,16 @@ class Screen:
         self._people[update.room] = update
         if update.user and (self._plain or update.room == self._conversation.room):
             verb = "came" if update.status == "joined" else "left"
-            self._show(f"{self._prefix(update.room)}* {clean(update.user)} {verb}")
+            who = person(update.user, guest=update.user in update.guests)
+            self._show(f"{self._prefix(update.room)}* {who} {verb}")
 
     def _connected(self, update: Connection) -> None:
         was, self._state = self._state, update.state
         if update.status:
             self.was_refused = True
-            self._complain(f"the server refuses the connection: {clean(update.reason)}")
+            problem = "the server refuses the connection"
+            problem = "you are logged out" if update.code == "logged_out" else problem
+            self._complain(f"{problem}: {clean(update.reason)}")
         elif update.state is State.WAITING and was is State.ONLINE:
             self._complain(f"connection lost ({clean(update.reason)}), connecting again")
         elif update.state is State.ONLINE and was is not State.ONLINE:
@@ -136,6 +163,13 @@ class Screen:
         people = self._people.get(room)
         if people is None:
             return []
-        names = [clean(user) for user in people.users[:_NAMES_SHOWN]]
+        shown = people.users[:_NAMES_SHOWN]
+        names = [person(user, guest=user in people.guests) for user in shown]
         names += ["..."] if len(people.users) > _NAMES_SHOWN else []
         return [f"{people.count} here{': ' if names else ''}{', '.join(names)}"]
+
+
+def _kicked(update: Kicked) -> str:
+    verb = "banned from" if update.banned else "taken out of"
+    by = f" by {clean(update.by)}" if update.by else ""
+    return f"you were {verb} {clean(update.room)}{by}"

@@ -12,13 +12,14 @@ from collections.abc import AsyncIterator, Sequence
 from prompt_toolkit import PromptSession
 from prompt_toolkit.patch_stdout import patch_stdout
 
+from chatclient.administration import Mistake
 from chatclient.client import Client
 from chatclient.conversation import HELP, Conversation
 from chatclient.errors import ChatError
+from chatclient.login import account_of, add_options
 from chatclient.rendering import clean, room_label
 from chatclient.screen import Screen
 
-_URL = "ws://127.0.0.1:8000/api"
 _HISTORY = 20
 _REFRESH = 1.0  # seconds, of the status line
 
@@ -32,9 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     try:
         return asyncio.run(_chat(options, plain=plain))
-    except (ChatError, ValueError) as error:
+    except (ChatError, Mistake, ValueError) as error:
         reason = error.message if isinstance(error, ChatError) else str(error)
-        _complain(f"chatclient: cannot chat at {options.url}: {clean(reason)}")
+        _complain(f"chatclient: cannot chat at {options.api or options.url}: {clean(reason)}")
         return 2
     except BrokenPipeError:
         # Nobody reads any more; what is left in the buffer must not be tried at exit.
@@ -52,8 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("url", nargs="?", default=_URL, help=f"where (default: {_URL})")
-    parser.add_argument("--name", help="what to be called (default: the server chooses)")
+    add_options(parser)
     parser.add_argument("--room", help="what to join (default: the server's lobby)")
     parser.add_argument(
         "--history",
@@ -65,7 +65,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _chat(options: argparse.Namespace, *, plain: bool) -> int:
-    client = Client(options.url, name=options.name, rooms=[options.room] if options.room else [])
+    account = await account_of(options)
+    url = options.url if account is None or not options.api else None
+    rooms = [options.room] if options.room else []
+    client = Client(url, account=account, name=options.name, rooms=rooms)
     async with client:
         if not options.room and client.rooms:
             await client.join(client.rooms[0])

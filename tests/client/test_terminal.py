@@ -8,7 +8,9 @@ from typing import TypeVar
 
 import pytest
 
+from chatclient.login import api_of
 from chatclient.rendering import clean, clock_of, room_label
+from tests.client.desks import PASSWORD
 from tests.client.sockets import Site, site
 
 ROOT = Path(__file__).parents[2]
@@ -169,6 +171,139 @@ def test_a_refused_name_is_one_line() -> None:
 
     assert code == 2
     assert complaints.endswith("the server refuses the connection: the name is not allowed\n")
+
+
+def test_who_has_an_account_logs_in_with_the_first_line() -> None:
+    async def talk(place: Site) -> tuple[int, list[str], str]:
+        await place.desk.open()
+        options = ("--user", "ada", "--api", place.desk.url, "--room", "tea")
+        place.desk.socket_url = place.url
+        return await chat(place.url, *options, typed=f"{PASSWORD}\nhello\n")
+
+    code, lines, complaints = run(talk)
+
+    assert (code, lines, complaints) == (0, ["tea #1 ada: hello"], "")
+
+
+def test_an_account_is_made_first_if_so_wanted() -> None:
+    async def talk(place: Site) -> tuple[int, dict[str, str]]:
+        await place.desk.open(place.url)
+        options = ("--user", "ada", "--register", "--api", place.desk.url)
+        code, _, _ = await chat(place.url, *options, typed="my password \n")
+        return code, place.desk.names
+
+    assert run(talk) == (0, {"ada": "my password "})
+
+
+def test_a_wrong_password_is_one_line_without_it() -> None:
+    async def talk(place: Site) -> tuple[int, list[str], str]:
+        await place.desk.open(place.url)
+        place.desk.names["ada"] = PASSWORD
+        options = ("--user", "ada", "--api", place.desk.url)
+        return await chat(place.url, *options, typed="guess\n")
+
+    code, lines, complaints = run(talk)
+
+    assert (code, lines) == (2, [])
+    assert complaints.endswith(": user name or password is wrong\n")
+    assert "guess" not in complaints
+
+
+def test_who_is_logged_out_elsewhere_is_told_and_it_ends() -> None:
+    async def talk(place: Site) -> tuple[int, str]:
+        await place.desk.open(place.url)
+        options = ("--user", "ada", "--api", place.desk.url, "--room", "tea")
+        place.server.deaf.add("sendmessage")
+        chatting = asyncio.create_task(chat(place.url, *options, typed=f"{PASSWORD}\nhello\n"))
+        while not place.server.asked("sendmessage"):  # noqa: ASYNC110 - of another process
+            await asyncio.sleep(0.05)
+        place.desk.revoke()
+        await place.kick()
+        code, _, complaints = await chatting
+        return code, complaints
+
+    code, complaints = run(talk)
+
+    assert code == 2
+    assert "you are logged out: the token is not valid\n" in complaints
+
+
+def test_commands_about_rooms() -> None:
+    typed = """\
+/create private den
+/invite @bob
+/role bob moderator
+/role bob king
+/slow 30
+/slow down
+hello
+/kick bob
+/ban bob
+/unban bob
+/leave
+/invite
+/rooms
+"""
+
+    async def talk(place: Site) -> tuple[tuple[int, list[str], str], list[dict[str, object]]]:
+        told = await chat(place.url, "--name", "ada", typed=typed)
+        return told, place.server.received
+
+    (code, lines, complaints), received = run(talk)
+
+    assert code == 1
+    assert lines == ["den #1 ada: hello", "den"]
+    assert complaints.splitlines() == [
+        "/role USER owner|moderator|member",
+        "/slow SECONDS",
+        "/invite USER",
+    ]
+    about = [frame for frame in received if "connection" in frame and frame.get("room") == "den"]
+    wanted = ["createroom", "invite", "setrole", "slowmode", "sendmessage", "kick", "ban", "unban"]
+    assert [str(f["action"]) for f in about if f["action"] in (*wanted, "leave")] == [
+        *wanted,
+        "leave",
+    ]
+
+
+def test_guests_are_shown_as_such() -> None:
+    async def talk(place: Site) -> list[str]:
+        place.server.say("eve", "tea", "hi")
+        place.server.logs["tea"][0]["guest"] = True
+        _, lines, _ = await chat(place.url, "--room", "tea", "--history", "1")
+        return lines
+
+    (line,) = run(talk)
+
+    assert line.endswith("#1 eve (guest): hi")
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (("--register",), "--register and --api go with --user"),
+        (("--user", "ada", "--api", "ftp://x"), "is no http:// or https:// URL"),
+    ],
+)
+def test_options_that_make_no_sense_are_told(options: tuple[str, ...], problem: str) -> None:
+    async def talk(place: Site) -> tuple[int, list[str], str]:
+        return await chat(place.url, *options)
+
+    code, _, complaints = run(talk)
+
+    assert code == 2
+    assert problem in complaints
+
+
+@pytest.mark.parametrize(
+    ("url", "api"),
+    [
+        ("ws://127.0.0.1:8000/api", "http://127.0.0.1:8000/"),
+        ("wss://chat.example.org/live?a=b", "https://chat.example.org/"),
+    ],
+)
+def test_on_a_laptop_accounts_are_where_the_chat_is(url: str, api: str) -> None:
+    assert api_of(url) == api
 
 
 @pytest.mark.parametrize(
