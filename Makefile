@@ -30,7 +30,7 @@ run: $(READY) ## Serve the chat on this machine [PORT=8000] [HOST=127.0.0.1] [ST
 	@exec $(BIN)/python -m localgateway --stage $(STAGE) --host $(HOST) --port $(PORT) \
 	  --template infra/data.yaml --authorizer authorize $(ARGS)
 
-talk: $(READY) ## Chat in this terminal with what `make run` serves [PORT=8000] [ARGS="--name ada --room tea"]
+talk: $(READY) ## Chat in this terminal with what `make run` serves [PORT=8000] [ARGS="--user ada --room tea"]
 	@exec $(BIN)/python -m chatclient ws://127.0.0.1:$(PORT)/api $(ARGS)
 
 test: $(READY) ## Run the tests, with branch coverage [ARGS=...]
