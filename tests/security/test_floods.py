@@ -68,6 +68,19 @@ def test_a_frame_too_many_says_when_to_come_back_and_changes_nothing(counted: Do
     assert mallory.ask("sendmessage", message="one more")["type"] == "ack"
 
 
+@pytest.mark.attack("logs-flooded")
+def test_what_is_refused_fills_no_log(counted: Door, caplog: pytest.LogCaptureFixture) -> None:
+    mallory = counted.member("mallory")
+    caplog.clear()
+
+    for number in range(500):
+        mallory.socket.send(flooding(number))
+        counted.post("/login", {"username": "ada", "password": f"guess {number}"})
+
+    ours = [record for record in caplog.records if record.name.startswith("chalicelib")]
+    assert ours == []
+
+
 @pytest.mark.attack("connections-hoarded")
 def test_nobody_has_more_than_twenty_connections(counted: Door) -> None:
     ada, token = counted.member("ada"), counted.register("mallory")
