@@ -18,7 +18,7 @@ from chalicelib.bootstrap import Application
 from chalicelib.entrance import Entrance
 from chalicelib.errors import ChatError
 from chalicelib.forms import HttpRequest
-from chalicelib.pages import HEADERS, INDEX, Page, configuration, read_pages
+from chalicelib.pages import INDEX, Page, configuration, page_headers, read_pages
 from chalicelib.replies import HEADERS as ANSWER_HEADERS
 from chalicelib.replies import Reply, refusal, reply
 from chalicelib.settings import Settings
@@ -43,7 +43,7 @@ def application() -> Application:
 @functools.cache
 def pages() -> dict[str, Page]:
     """Return the files of the web page."""
-    return read_pages(Path(__file__).parent / "chalicelib" / "web")
+    return read_pages(Path(__file__).parent / "chalicelib" / "web", page_headers(settings()))
 
 
 @app.on_ws_connect()
@@ -118,7 +118,7 @@ def config() -> Response:
     """Tell the page where to connect and what the limits are."""
     request = app.current_request
     host = request.headers.get("host") if request else None
-    return Response(configuration(settings(), host), headers=dict(HEADERS))
+    return Response(configuration(settings(), host), headers={**page_headers(settings())})
 
 
 @app.route("/health", methods=["GET"])

@@ -10,12 +10,14 @@ from urllib.parse import urlsplit, urlunsplit
 from chalicelib.settings import Settings
 
 INDEX = "index.html"
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self' data:; connect-src 'self' ws: wss:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+_HEADERS = {
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    # Browsers ignore it over http: https://www.rfc-editor.org/rfc/rfc6797#section-8.1
+    "Strict-Transport-Security": "max-age=31536000",
     # The files refer to each other and are replaced together: none may be older than another.
     "Cache-Control": "no-cache",
 }
@@ -37,16 +39,43 @@ class Page:
     headers: Mapping[str, str]
 
 
-def read_pages(folder: Path) -> dict[str, Page]:
-    """Read the files of the page by name; only these can be asked for, whatever a URL says."""
+def read_pages(folder: Path, headers: Mapping[str, str]) -> dict[str, Page]:
+    """Read the files of the page by name; only these can be asked for, whatever a URL says.
+
+    Args:
+        folder: Where they are.
+        headers: What each is served with, beside its type.
+    """
     return {
         path.name: Page(
             path.read_text(encoding="utf-8"),
-            {**HEADERS, "Content-Type": _CONTENT_TYPES[path.suffix]},
+            {**headers, "Content-Type": _CONTENT_TYPES[path.suffix]},
         )
         for path in sorted(folder.iterdir())
         if path.suffix in _CONTENT_TYPES
     }
+
+
+def page_headers(settings: Settings) -> dict[str, str]:
+    """Return what keeps the page safe, beside the type of each file.
+
+    It runs only our scripts and styles, none of them inline, and talks to our server alone: to
+    where it came from, with the WebSockets there (https://www.w3.org/TR/CSP3/#match-url-to-source-expression),
+    and to where the WebSockets are, if that is elsewhere.
+    """
+    policy = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        f"connect-src {' '.join(_connectable(settings))}; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    return {"Content-Security-Policy": policy, **_HEADERS}
+
+
+def _connectable(settings: Settings) -> list[str]:
+    url = urlsplit(websocket_url(settings, None) or "")
+    # An emulator on this machine is where the page comes from, by whatever name.
+    local = settings.websocket_url is None and url.hostname in _LOOPBACK
+    return ["'self'"] if local or not url.netloc else ["'self'", f"{url.scheme}://{url.netloc}"]
 
 
 def configuration(settings: Settings, host: str | None) -> dict[str, Any]:

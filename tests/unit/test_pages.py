@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.pages import configuration, read_pages
+from chalicelib.pages import configuration, page_headers, read_pages
 from chalicelib.settings import Settings
 
 
@@ -24,7 +24,7 @@ def test_the_files_of_a_folder_are_pages_by_name(tmp_path: Path) -> None:
         (tmp_path / name).write_text(f"é {name}", encoding="utf-8")
     (tmp_path / "sub").mkdir()
 
-    pages = read_pages(tmp_path)
+    pages = read_pages(tmp_path, {})
 
     assert {name: page.headers["Content-Type"] for name, page in pages.items()} == {
         "app.js": "text/javascript; charset=utf-8",
@@ -38,16 +38,46 @@ def test_the_files_of_a_folder_are_pages_by_name(tmp_path: Path) -> None:
 def test_pages_carry_the_headers_that_keep_them_safe(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("", encoding="utf-8")
 
-    headers = read_pages(tmp_path)["index.html"].headers
+    page = read_pages(tmp_path, page_headers(settings()))["index.html"]
 
-    assert headers["Content-Security-Policy"] == (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        "connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
-    )
-    assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Referrer-Policy"] == "no-referrer"
-    assert headers["Cache-Control"] == "no-cache"
+    assert dict(page.headers) == {
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Security-Policy": (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+            "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        ),
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "no-referrer",
+        "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Strict-Transport-Security": "max-age=31536000",
+        "Cache-Control": "no-cache",
+    }
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "url", "sources"),
+    [
+        (
+            None,
+            "wss://a1.execute-api.eu-west-1.amazonaws.com/api",
+            "'self' wss://a1.execute-api.eu-west-1.amazonaws.com",
+        ),
+        (None, "wss://chat.example:8443", "'self' wss://chat.example:8443"),
+        ("http://127.0.0.1:8000/api", "ws://localhost:9000/api", "'self' ws://localhost:9000"),
+        ("http://127.0.0.1:8000/api", None, "'self'"),
+        ("http://[::1]:8000/api", None, "'self'"),
+        ("https://emulator.test/_aws/api", None, "'self' wss://emulator.test"),
+        (None, None, "'self'"),
+    ],
+)
+def test_the_page_may_connect_to_its_own_server_only(
+    endpoint: str | None, url: str | None, sources: str
+) -> None:
+    policy = page_headers(settings(endpoint=endpoint, url=url))["Content-Security-Policy"]
+
+    assert f"; connect-src {sources}; " in policy
 
 
 @pytest.mark.parametrize(
