@@ -1,85 +1,69 @@
 /**
- * The page: asks for a name, holds the connection, and lets the chat and the view know of each other.
+ * The page: lets the person in, holds the connection, and lets the chat and the view know of each other.
  */
 
 import { Chat } from "./chat.js";
 import { Connection } from "./connection.js";
+import { ask } from "./dialogs.js";
 import { characters, confirmed, plural } from "./dom.js";
-import { directRoom } from "./rooms.js";
+import { Gate } from "./gate.js";
+import { Governance } from "./governance.js";
+import { isRoom, linkTo, linkedRoom, roomNamed, roomProblem } from "./names.js";
+import { server } from "./server.js";
+import { Account, Guest, remembered } from "./sessions.js";
+import { Status } from "./status.js";
+import { store } from "./store.js";
 import { View } from "./view.js";
 
-const NAME = /^[a-z0-9][a-z0-9._-]{0,31}$/;
-const KEY = /^[A-Za-z0-9_-]{16,64}$/;
-const ROOM = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const DEFAULT_MESSAGE_LIMIT = 8_000;
 /** Of the message as JSON: a push has to fit into 32 KB. */
 const MESSAGE_LIMIT_BYTES = 32_000;
 /** Not by animation frames: a page in the background has none, but a title that counts. */
 const SHOW_AFTER_MS = 16;
-
-const store = {
-  get: (area, key) => {
-    try {
-      return area().getItem(`dynamowave.${key}`);
-    } catch {
-      return null; // storage is blocked: the page works, it only forgets
-    }
-  },
-  set: (area, key, value) => {
-    try {
-      area().setItem(`dynamowave.${key}`, value);
-    } catch {
-      // as above
-    }
-  },
-};
-const local = () => localStorage;
-const session = () => sessionStorage;
-
-/** What keeps a guest's name theirs, over reconnections and in every tab of this browser. */
-function secret() {
-  const kept = store.get(local, "key");
-  if (KEY.test(kept)) return kept;
-  const made = [...crypto.getRandomValues(new Uint8Array(24))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  store.set(local, "key", made);
-  return store.get(local, "key") ?? (secret.unkept ??= made);
-}
+const SIGNED_OUT = "You have been signed out. Please log in again.";
 
 class App {
   #config;
   #lobby;
   #view;
   #chat;
+  #gate;
+  #governance;
+  /** @type {Account | Guest | null} */
+  #session = null;
   /** @type {Connection | null} */
   #connection = null;
-  #status = { phase: "offline" };
-  #everOnline = false;
+  #status = new Status();
   /** What is to be shown in a moment: rooms that changed, and messages of others that just came. */
   #changes = new Set();
   #fresh = [];
   #showTimer = null;
-  /** The rooms that were left on this device. */
-  #left = new Set(parseList(store.get(local, "left")));
 
   constructor(config) {
     this.#config = config;
-    this.#lobby = ROOM.test(config.lobby) ? config.lobby : "lobby";
+    this.#lobby = isRoom(config.lobby) ? config.lobby : "lobby";
     this.#chat = new Chat(config.limits, {
       onChange: (room, fresh) => this.#changed(room, fresh),
       onComplaint: (text) => this.#view.notice(text),
       isRead: (room) => this.#isRead(room),
-      isLeft: (name) => this.#left.has(name),
+      onGone: (room, why) => this.#gone(room, why),
+      onInvited: (room, user) => this.#view.notice(`${user} invited you to ${room.name}.`),
     });
+    this.#governance = new Governance(this.#chat.govern, {
+      onMade: (name, visibility) => this.#show(Object.assign(this.#chat.add(name), { visibility, role: "owner" })),
+      onDone: (text) => this.#view.notice(text),
+      onLeave: (name) => this.#leave(name),
+    });
+    this.#gate = new Gate(config, { onEnter: (mode, entry) => this.#admit(mode, entry) });
     this.#view = new View(this.#viewHandlers());
     this.#view.limit(this.#limit);
     this.#wireDocument();
   }
 
   open() {
-    const name = store.get(local, "name") ?? "";
-    // A reload goes straight in; a new tab may want to be somebody else.
-    if (!store.get(session, "entered") || !NAME.test(name)) this.#view.showGate(name);
-    else this.#enter(name);
+    const session = remembered(this.#config);
+    if (session) this.#enter(session);
+    else this.#gate.show({ name: store.get("user") || store.get("name") || "", mode: store.get("user") ? "login" : undefined });
   }
 
   get #limit() {
@@ -89,8 +73,9 @@ class App {
   #viewHandlers() {
     const chat = this.#chat;
     return {
-      onName: (text) => this.#enter(text),
-      onRename: () => this.#leaveChat(),
+      myMenu: () => this.#myMenu(),
+      roomMenu: () => this.#governance.entries(chat.current, { lobby: this.#lobby, me: chat.me }),
+      onNewRoom: () => this.#governance.askForRoom(),
       onJoin: (text) => this.#join(text),
       onLeave: (name) => this.#leave(name),
       onSelect: (name) => this.#show(chat.rooms.get(name)),
@@ -111,33 +96,42 @@ class App {
 
   // Coming in and going out
 
-  #enter(text) {
-    const name = text.trim().toLowerCase();
-    if (!name) return "Please choose a name.";
-    if (name.length > 32) return "Please use at most 32 characters.";
-    if (!NAME.test(name)) return "Please use letters a to z, digits, dots, dashes or underscores, starting with a letter or a digit.";
-    store.set(local, "name", name);
-    store.set(session, "entered", "yes");
-    this.#chat.me = name;
-    this.#chat.forget(this.#lobby);
-    this.#view.me(name);
-    this.#view.showChat();
-    this.#connect(name);
-    this.#show(this.#chat.add(linkedRoom(name) ?? this.#lobby));
-    return null;
+  /** Rejects with a Refusal where the person is not let in. */
+  async #admit(mode, { name, password, token }) {
+    const url = this.#config.websocket_url;
+    if (mode === "guest") this.#enter(new Guest(url, name));
+    else if (mode === "token") this.#enter(await Account.vouched(url, token));
+    else this.#enter(Account.admitted(url, await server[mode](name, password)));
   }
 
-  #connect(name) {
-    const url = new URL(this.#config.websocket_url);
-    url.searchParams.set("name", name);
-    url.searchParams.set("key", secret());
-    this.#everOnline = false;
-    this.#connection = new Connection(url, {
+  #enter(session) {
+    const isSame = this.#chat.current && session.user === this.#chat.me && session.guest === this.#chat.guest;
+    this.#session = session;
+    this.#gate.hide();
+    if (!isSame) this.#chat.forget(this.#lobby); // what was not sent yet is still the same person's
+    this.#become(session.user);
+    this.#view.showChat();
+    this.#connect();
+    this.#show(this.#chat.add(linkedRoom(session.user) ?? this.#lobby));
+  }
+
+  #become(user) {
+    this.#chat.me = user;
+    this.#chat.guest = this.#session.guest;
+    this.#view.me(user, this.#session.guest);
+  }
+
+  #connect() {
+    const session = this.#session;
+    const guarded = (act) => this.#guarded(session, act);
+    this.#status.begin();
+    this.#connection = new Connection({
+      address: () => guarded(() => session.address()),
+      newerToken: () => guarded(() => session.newerToken()),
+      renewIn: () => session.renewIn(),
+    }, {
       onStatus: (status) => this.#statusChanged(status),
-      onWelcome: ({ user }, request) => {
-        url.searchParams.set("name", user); // whatever the name became, it stays
-        return this.#welcomed(user, request);
-      },
+      onWelcome: ({ user }, request) => this.#welcomed(user, request),
       onFrame: (frame) => this.#received(frame),
       onHeartbeat: () => ({ rooms: this.#chat.positions() }),
       onPong: (pong) => this.#chat.ponged(pong),
@@ -147,57 +141,111 @@ class App {
     this.#connection.start();
   }
 
-  async #leaveChat() {
-    if (!(await this.#mayLose(this.#chat.unsent, "Change name?", "Change name"))) return;
+  /** The server does not know the person any more: another session is the cure. */
+  async #guarded(session, act) {
+    try {
+      return await act();
+    } catch (error) {
+      if (error.status === 401 && session === this.#session) this.#signOut(SIGNED_OUT);
+      else if (error.status >= 400 && error.status < 429 && error.status !== 401) this.#view.notice(`The server says: ${error.message}`, "connection");
+      throw error;
+    }
+  }
+
+  /** Back to the gate. What was not sent waits there for the same person. */
+  #signOut(notice) {
+    const { user, guest } = this.#session;
+    this.#session.forget();
+    this.#close();
+    this.#gate.show({ name: user, mode: guest ? undefined : "login", notice });
+  }
+
+  #close() {
     this.#connection?.stop();
-    this.#connection = this.#chat.connection = null;
-    this.#view.clearNotices();
-    this.#view.showGate(store.get(local, "name") ?? "");
+    this.#connection = this.#chat.connection = this.#session = null;
+    for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+    this.#view.leave();
+  }
+
+  #myMenu() {
+    if (this.#session.guest) return [["Change name", () => this.#leaveChat("Change name")], ["Log in or create an account", () => this.#leaveChat("Leave", "login")]];
+    return [["Change password…", () => this.#askForPassword()], ["Log out everywhere", () => this.#logOut()]];
+  }
+
+  async #leaveChat(yes, mode) {
+    if (!(await this.#mayLose(this.#chat.unsent, `${yes}?`, yes))) return;
+    const { user } = this.#session;
+    this.#session.forget();
+    this.#close();
+    this.#chat.forget(this.#lobby);
+    this.#gate.show({ name: user, mode: mode ?? "guest" });
+  }
+
+  #askForPassword() {
+    const session = this.#session;
+    const password = (name, label, autocomplete, hint) => ({ name, label, hint, kind: "password", attributes: { autocomplete, maxlength: "512" } });
+    const fields = [
+      password("present", "Present password", "current-password"),
+      password("wanted", "New password", "new-password", "At least 8 characters. All your other devices are logged out."),
+    ];
+    ask({ title: "Change password", yes: "Change", fields }, async ({ present, wanted }) => {
+      if ([...wanted].length < 8) return "Please use at least 8 characters.";
+      await session.changePassword(present, wanted);
+      this.#view.notice("Your password is changed, and your other devices are logged out.");
+      return null;
+    });
+  }
+
+  async #logOut() {
+    const question = "Log out on all your devices?";
+    if (!(this.#chat.unsent ? await this.#mayLose(this.#chat.unsent, question, "Log out") : await confirmed(question, "Log out"))) return;
+    const session = this.#session;
+    try {
+      await session?.logout();
+    } catch (error) {
+      this.#view.notice(`You are still logged in: ${error.message}`);
+      return;
+    }
+    if (session === this.#session) this.#signOut("You are logged out everywhere.");
+    this.#chat.forget(this.#lobby);
+  }
+
+  /** Another tab has logged in or out. */
+  #accountChanged() {
+    const session = remembered(this.#config);
+    if (this.#session && !this.#session.guest && (!session || session.guest)) this.#signOut(SIGNED_OUT);
+    else if (this.#session && !this.#session.guest && this.#chat.me && session.user !== this.#chat.me) location.reload();
+    else if (!this.#session && session && !session.guest) this.#enter(session);
   }
 
   async #welcomed(user, request) {
     const { me } = this.#chat;
-    this.#everOnline = true;
-    this.#view.clearNotices();
-    if (user !== me) this.#view.notice(`The name ${me} is taken at the moment: you are ${user} here.`);
-    this.#view.me(user);
+    this.#session.welcomed(user);
+    this.#view.clearNotices("connection");
+    if (user !== me && this.#session.guest) this.#view.notice(`The name ${me} is taken at the moment: you are ${user} here.`);
+    this.#view.me(user, this.#session.guest);
     await this.#chat.welcomed(user, request);
   }
 
   // The status line
 
   #statusChanged(status) {
-    this.#status = status;
-    this.#showStatus();
+    this.#status.changed(status);
+    this.#view.status(this.#status.shown);
     if (this.#chat.current) this.#changed(this.#chat.current, null);
   }
 
-  #showStatus() {
-    const { phase } = this.#status;
-    const retry = phase === "waiting";
-    this.#view.status({ phase: retry && !navigator.onLine ? "offline" : phase, text: this.#statusText(), retry });
-  }
-
-  #statusText() {
-    const { phase, retryAt } = this.#status;
-    if (phase === "online") return "Online";
-    if (phase === "connecting") return this.#everOnline ? "Reconnecting…" : "Connecting…";
-    if (phase === "offline") return "Offline";
-    const wait = `${Math.max(1, Math.ceil((retryAt - Date.now()) / 1000))} s`;
-    return navigator.onLine ? `Reconnecting in ${wait}` : `Offline, reconnecting in ${wait}`;
-  }
-
   #refused() {
-    if (this.#everOnline) return; // a server on its way back, the status line says enough
-    this.#view.notice("The server did not accept the connection. It may be down or busy. Trying again.");
+    if (this.#status.everOnline) return; // a server on its way back, the status line says enough
+    this.#view.notice("The server did not accept the connection. It may be down or busy. Trying again.", "connection");
   }
 
   // Rooms
 
   #join(text) {
-    const name = text.trim().toLowerCase().replace(/^#/, "");
-    if (!name) return "Type the name of a room.";
-    if (!ROOM.test(name)) return "A room's name is up to 64 letters a to z, digits, dots, dashes or underscores, starting with a letter or a digit.";
+    const name = roomNamed(text);
+    const problem = roomProblem(name);
+    if (problem) return problem;
     this.#show(this.#chat.add(name));
     return null;
   }
@@ -205,22 +253,20 @@ class App {
   async #leave(name) {
     const room = this.#chat.rooms.get(name);
     if (!(await this.#mayLose(room.unsent, `Leave ${name}?`, "Leave"))) return;
-    this.#remember(() => this.#left.add(name));
-    this.#chat.leave(room);
-    this.#show(this.#chat.current === room ? this.#chat.rooms.values().next().value : this.#chat.current);
+    await this.#chat.leave(room);
+  }
+
+  #gone(room, why) {
+    if (why) this.#view.notice(why);
+    if (room === this.#chat.current && this.#chat.rooms.get(room.name) !== room) this.#show(this.#chat.rooms.values().next().value);
+    else this.#changed(room, null);
   }
 
   #show(room) {
     this.#view.stopEditing();
     this.#fresh = [];
-    if (this.#left.has(room.name)) this.#remember(() => this.#left.delete(room.name));
     history.replaceState(null, "", linkTo(room));
     this.#chat.show(room);
-  }
-
-  #remember(change) {
-    change();
-    store.set(local, "left", JSON.stringify([...this.#left]));
   }
 
   async #mayLose(unsent, question, yes) {
@@ -293,9 +339,15 @@ class App {
 
   // The document
 
+  #tick() {
+    if (this.#status.isWaiting) this.#view.status(this.#status.shown);
+    if (this.#session) this.#view.wait(this.#chat.current.waitsUntil);
+  }
+
   #wireDocument() {
-    setInterval(() => this.#status.phase === "waiting" && this.#showStatus(), 500);
-    window.addEventListener("offline", () => this.#showStatus());
+    setInterval(() => this.#tick(), 500);
+    window.addEventListener("offline", () => this.#view.status(this.#status.shown));
+    store.watch("account", () => this.#accountChanged());
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden && this.#connection) this.#changed(this.#chat.current, null);
     });
@@ -309,47 +361,16 @@ class App {
   }
 }
 
-/** A room can be linked to: the page's address and #its-name, or #@somebody. */
-function linkedRoom(me) {
-  const name = location.hash.slice(1);
-  if (name.startsWith("@") && NAME.test(name.slice(1)) && name !== `@${me}`) return directRoom(me, name.slice(1));
-  return ROOM.test(name) ? name : null;
-}
-
-const linkTo = ({ name, peer }) => (peer ? `#@${peer}` : `#${name}`);
-
-function parseList(text) {
-  try {
-    const list = JSON.parse(text ?? "[]");
-    return Array.isArray(list) ? list.map(String) : [];
-  } catch {
-    return [];
-  }
-}
-
-async function loadConfig() {
-  const response = await fetch(new URL("config", document.baseURI));
-  if (!response.ok) throw new Error(`HTTP ${response.status}`);
-  return response.json();
-}
-
-function problemWith({ websocket_url: url, guests }) {
-  if (!url) return "This server does not say where its WebSocket is: WEBSOCKET_URL is not set for this stage.";
-  if (!guests) return "Guests are off on this server, and this version of the page has no log-in yet.";
-  return null;
-}
-
 async function main() {
   let config;
   try {
-    config = await loadConfig();
+    config = await server.config();
   } catch (error) {
-    View.problem(`The server's configuration could not be loaded (${error.message}). Reload the page to try again.`);
+    View.problem(`The server's configuration could not be loaded (${error.message}) Reload the page to try again.`);
     return;
   }
-  const problem = problemWith(config);
-  if (problem) View.problem(problem);
-  else new App(config).open();
+  if (config.websocket_url) new App(config).open();
+  else View.problem("This server does not say where its WebSocket is: WEBSOCKET_URL is not set for this stage.");
 }
 
 main();

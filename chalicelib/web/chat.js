@@ -4,6 +4,7 @@
  * No DOM in here. The clauses named here (C1, M2, ...) are those of docs/protocol.md.
  */
 
+import { RequestError } from "./connection.js";
 import { Sender } from "./sender.js";
 import { Room, directRoom, peerOf } from "./rooms.js";
 
@@ -22,6 +23,7 @@ const TYPING_SHOWN_MS = 5_100;
 
 export class Chat {
   me = "";
+  guest = false;
   /** @type {Map<string, Room>} */
   rooms = new Map();
   #limits;
@@ -31,6 +33,10 @@ export class Chat {
   #current = null;
   #turn = 0;
   #listTimer = 0;
+  /** @type {WeakMap<Room, Promise>} the subscription that is under way */
+  #following = new WeakMap();
+  /** @type {Set<Set<string>>} of each list that is being read: what was left meanwhile */
+  #lists = new Set();
   #holeTimers = new Map();
   #readTimers = new Map();
   #typed = { room: null, at: 0 };
@@ -39,15 +45,17 @@ export class Chat {
    * @param {{subscriptions?: number}} limits
    * @param {object} handlers onChange(room, fresh): something to show, `fresh` is a message of
    *   somebody else that just came; onComplaint(text); isRead(room): whether its end is being looked
-   *   at; isLeft(name): whether the person has left the room, which the server goes on listing.
+   *   at; onGone(room, why): the person is not in the room any more, and `why` it is, where that is
+   *   news; onInvited(room, user).
    */
   constructor(limits, handlers) {
     this.#limits = { subscriptions: 100, ...limits };
     this.#handlers = handlers;
     this.#sender = new Sender({
-      request: (action, fields) => this.#request(action, fields),
+      request: this.#request,
       online: () => this.#online,
       me: () => this.me,
+      guest: () => this.guest,
       onChange: (room) => this.#changed(room),
     });
   }
@@ -91,8 +99,20 @@ export class Chat {
     if (peer) this.#current = peer === user ? this.rooms.values().next().value : this.direct(peer);
   }
 
-  /** A room that was never shown only needs its pushes; a direct room has them anyway (D1). */
   async #keepUp(room, request) {
+    if (!this.#has(room)) return; // to subscribe would be to join it again
+    const following = this.#follow(room, request);
+    this.#following.set(room, following.catch(() => {}));
+    try {
+      await following;
+    } catch (error) {
+      if (error.code !== "forbidden") throw error;
+      this.#drop(room, `${room.title} cannot be opened: ${error.message}`);
+    }
+  }
+
+  /** A room that was never shown only needs its pushes; a direct room has them anyway (D1). */
+  async #follow(room, request) {
     if (room.timeline.opened) await this.#catchUp(room, request);
     else {
       const { seq } = room.peer ? { seq: 0 } : await request("subscribe", { room: room.name });
@@ -127,18 +147,28 @@ export class Chat {
 
   /** Adds what the person has joined, here or on another device, and what is unread there (M2). */
   async #list(request = this.#request) {
-    for (let after; ; ) {
-      const { rooms, more } = await request("rooms", after === undefined ? {} : { after });
-      for (const listed of rooms) this.#listed(listed);
-      after = rooms.at(-1)?.name;
-      if (!more || after === undefined) break;
+    const left = new Set();
+    this.#lists.add(left);
+    try {
+      await this.#readList(request, left);
+    } finally {
+      this.#lists.delete(left);
     }
     this.#changed(this.#current);
   }
 
-  #listed({ name, seq, unread }) {
-    if (!this.rooms.has(name) && this.#handlers.isLeft(name)) return;
+  async #readList(request, left) {
+    for (let after; ; ) {
+      const { rooms, more } = await request("rooms", after === undefined ? {} : { after });
+      for (const listed of rooms) if (!left.has(listed.name)) this.#listed(listed);
+      after = rooms.at(-1)?.name;
+      if (!more || after === undefined) break;
+    }
+  }
+
+  #listed({ name, visibility, role, seq, unread }) {
     const room = this.add(name);
+    Object.assign(room, { visibility, role });
     room.counted = seq;
     room.unread = this.#handlers.isRead(room) ? 0 : unread;
     if (room.timeline.opened) this.#exists(room, seq);
@@ -169,11 +199,36 @@ export class Chat {
     return this.add(directRoom(this.me, user));
   }
 
+  /** On all devices of the person; the others are told by a push. */
   leave(room) {
-    this.rooms.delete(room.name);
-    clearTimeout(this.#readTimers.get(room));
-    this.#attempt(() => this.#request("unsubscribe", { room: room.name }));
+    return this.#attempt(async () => {
+      await this.#following.get(room); // API Gateway may handle two frames in either order (L8)
+      await this.#request("leave", { room: room.name });
+      this.#drop(room, null);
+    });
   }
+
+  /** The last room stays, with nothing to come: the page always shows one. */
+  #drop(room, why) {
+    if (!room || !this.#has(room)) return;
+    if (this.rooms.size > 1) this.rooms.delete(room.name);
+    for (const left of this.#lists) left.add(room.name);
+    for (const timers of [this.#holeTimers, this.#readTimers]) {
+      clearTimeout(timers.get(room));
+      timers.delete(room);
+    }
+    this.#handlers.onGone(room, why);
+  }
+
+  #has(room) {
+    return this.rooms.get(room.name) === room;
+  }
+
+  /** Asks the server for something that changes rooms, and then what they are now. */
+  govern = async (action, fields) => {
+    await this.#request(action, fields);
+    this.#listSoon();
+  };
 
   /** Shows a room: reads its newest page the first time. */
   async show(room) {
@@ -182,6 +237,8 @@ export class Chat {
     if (!this.#online) return;
     const { timeline } = room;
     if (!timeline.opened) await this.#attempt(() => this.#keepUp(room, this.#request));
+    if (!this.#has(room)) return;
+    if (room.role === null) this.#listSoon();
     await this.#askPresence(room, this.#request);
   }
 
@@ -208,7 +265,17 @@ export class Chat {
     if (frame.type === "presence") this.#presenceCame(frame);
     else if (frame.type === "typing") this.#typingCame(frame);
     else if (frame.type === "read") this.#readCame(frame);
+    else if (frame.type === "kicked") this.#drop(this.rooms.get(frame.room), kickedFrom(frame));
+    else if (frame.type === "left") this.#drop(this.rooms.get(frame.room), null);
+    else if (frame.type === "invited") this.#invited(frame);
     else if (["message", "edit", "delete", "reaction"].includes(frame.type)) this.#entryCame(frame);
+  }
+
+  #invited({ room: name, user }) {
+    const room = this.add(name);
+    this.#handlers.onInvited(room, user);
+    this.#attempt(() => this.#keepUp(room, this.#request));
+    this.#listSoon();
   }
 
   #entryCame(push) {
@@ -239,7 +306,7 @@ export class Chat {
   }
 
   #watchForHoles(room, wait = LATE_MS) {
-    if (!room.timeline.hole || this.#holeTimers.has(room)) return;
+    if (!room.timeline.hole || this.#holeTimers.has(room) || !this.#has(room)) return;
     const timer = setTimeout(() => this.#fill(room, wait), wait * (1 + Math.random() / 2));
     this.#holeTimers.set(room, timer);
   }
@@ -258,7 +325,7 @@ export class Chat {
     const limit = Math.min(PAGE_LIMIT, to - from + 1);
     const { events } = await this.#request("history", { room: room.name, before: to + 1, limit });
     for (const event of events) this.#take(room, event);
-    if (room.timeline.hole) await this.#catchUp(room, this.#request);
+    if (room.timeline.hole) await this.#keepUp(room, this.#request);
   }
 
   /** The rooms to ask the server about with a ping: the one on show and, in turn, the others. */
@@ -334,10 +401,10 @@ export class Chat {
     if (room) this.#changed(room);
   }
 
-  #typingCame({ room: name, user }) {
+  #typingCame({ room: name, user, guest }) {
     const room = this.rooms.get(name);
     if (!room || user === this.me) return;
-    room.typing.came(user, Date.now());
+    room.typing.came(user, Date.now(), guest);
     this.#changed(room);
     setTimeout(() => this.#changed(room), TYPING_SHOWN_MS);
   }
@@ -391,7 +458,10 @@ export class Chat {
 
   // The rest
 
-  #request = (action, fields) => this.#connection.request(action, fields);
+  #request = async (action, fields, patience) => {
+    if (!this.#connection) throw new RequestError({ code: "disconnected", message: "There is no connection." });
+    return this.#connection.request(action, fields, patience);
+  };
 
   #changed(room) {
     this.#handlers.onChange(room, null);
@@ -407,4 +477,9 @@ export class Chat {
       this.#handlers.onComplaint(error.message);
     }
   }
+}
+
+function kickedFrom({ room, by, banned }) {
+  const deed = banned ? "banned you from" : "removed you from";
+  return by ? `${by} ${deed} ${room}.` : `You were ${banned ? "banned" : "removed"} from ${room}.`;
 }

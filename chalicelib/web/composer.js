@@ -37,6 +37,12 @@ export class Composer {
     this.#fit();
   }
 
+  /** Says how long what was written has to wait for its turn; an announcement every second is too much. */
+  wait(until) {
+    const left = Math.ceil((until - Date.now()) / 1000);
+    setText($("composer-wait"), until && left > 1 ? `Slow mode: sent in ${numberFormat.format(left)} s` : "");
+  }
+
   edit(message) {
     if (!this.#edited) this.#draft = $("text").value;
     this.#edited = message;

@@ -17,6 +17,10 @@ const STABLE_AFTER_MS = 10_000;
 /** setTimeout takes a signed 32-bit number; a longer delay would fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const REQUEST_ATTEMPTS = 3;
+/** What is to wait longer than this is for the caller to say so. */
+const PATIENCE_MS = 5_000;
+/** A session that ends so soon is not extended any more, but followed by another one. */
+const EXTEND_BEFORE_MS = 5_000;
 const NORMAL_CLOSURE = 1000;
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -43,11 +47,13 @@ class Link {
   #waiting = new Map();
   #handlers;
   #gone = false;
+  #giveUp;
 
   constructor(url, handlers) {
     this.#handlers = handlers;
     this.#socket = new WebSocket(url);
     this.opened = new Promise((resolve, reject) => {
+      this.#giveUp = reject; // not every socket that is blocked says that it is closed
       const timer = setTimeout(() => this.close(), OPEN_TIMEOUT_MS);
       this.#socket.addEventListener("open", () => {
         clearTimeout(timer);
@@ -55,7 +61,6 @@ class Link {
       });
       this.#socket.addEventListener("close", () => {
         clearTimeout(timer);
-        reject(disconnected());
         this.#finish();
       });
     });
@@ -101,6 +106,7 @@ class Link {
   #finish() {
     if (this.#gone) return;
     this.#gone = true;
+    this.#giveUp(disconnected());
     for (const id of [...this.#waiting.keys()]) this.#settle(id).reject(disconnected());
     this.#handlers.onClose(this);
   }
@@ -133,7 +139,7 @@ class Link {
 }
 
 export class Connection {
-  #url;
+  #credentials;
   #handlers;
   /** The socket in use; null unless online. */
   #link = null;
@@ -144,11 +150,21 @@ export class Connection {
   #unlisten = new AbortController();
   /** Goes up whenever the current attempt is void, so that what it awaits knows better. */
   #generation = 0;
+  #handingOver = null;
   #attempt = 0;
+  /** The server asked to be left alone for so long. */
+  #respite = 0;
+  /** @type {WeakMap<Link, Promise<boolean>>} the extensions that are under way */
+  #extensions = new WeakMap();
+  /** How far the server's clock is ahead of ours, in ms. */
+  #skew = 0;
   #timers = new Map();
 
   /**
-   * @param {string} url
+   * @param {object} credentials
+   *   address(): resolves to where to connect to, once;
+   *   renewIn(): how many ms it is until there should be a newer token;
+   *   newerToken(): resolves to one, or to null where there is none to be had.
    * @param {object} handlers
    *   onStatus({phase, retryAt}): phase is offline, connecting, online or waiting;
    *   onWelcome(welcome, request): subscribe again, through `request`; the old socket is closed
@@ -157,8 +173,8 @@ export class Connection {
    *   onHeartbeat(): the extra fields of the next ping; onPong(pong);
    *   onRefused(): a socket that never opened, which is all a browser can say of a refusal.
    */
-  constructor(url, handlers) {
-    this.#url = url;
+  constructor(credentials, handlers) {
+    this.#credentials = credentials;
     this.#handlers = handlers;
     this.#listen();
   }
@@ -185,12 +201,16 @@ export class Connection {
     this.#link?.tell(action, fields);
   }
 
-  /** Retries what the server calls retryable; rejects with RequestError, "disconnected" at once. */
-  request(action, fields) {
-    return this.#ask(() => this.#link, action, fields);
+  /**
+   * Retries what the server calls retryable; rejects with RequestError, "disconnected" at once.
+   * Without patience, so is "rate_limited".
+   */
+  request(action, fields, { patient = true } = {}) {
+    return this.#ask(() => this.#link, action, fields, patient ? PATIENCE_MS : 0);
   }
 
-  async #ask(link, action, fields) {
+  async #ask(link, action, fields, patience = PATIENCE_MS) {
+    let extended = false;
     for (let attempt = 1; ; attempt++) {
       const current = link();
       try {
@@ -198,13 +218,54 @@ export class Connection {
         return await current.request(action, fields);
       } catch (error) {
         if (error.code === "unauthorized") {
-          current.close(); // the server has forgotten this connection: a new one is the cure
-          throw disconnected();
+          if (extended || !(await this.#extendOrClose(current))) throw disconnected();
+          extended = true;
+          continue;
         }
         if (!error.retryable || attempt === REQUEST_ATTEMPTS) throw error;
+        if (error.code === "rate_limited" && error.retryAfterMs > patience) throw error;
         await sleep((error.retryAfterMs ?? 0) + backoff(attempt - 1));
       }
     }
+  }
+
+  // The session
+
+  /** Moves its end with a newer token; a new connection is the cure where that cannot be. */
+  async #extendOrClose(link) {
+    const extended = await this.#extend(link);
+    if (!extended) link.close();
+    return extended;
+  }
+
+  #extend(link) {
+    if (!this.#extensions.has(link)) {
+      this.#extensions.set(link, this.#refresh(link).finally(() => this.#extensions.delete(link)));
+    }
+    return this.#extensions.get(link);
+  }
+
+  async #refresh(link) {
+    try {
+      const token = await this.#credentials.newerToken();
+      if (token === null) return false;
+      const { expires_at: expiresAt } = await link.request("refresh", { token });
+      if (link === this.#link) this.#sessionEnds(expiresAt);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Extends the session in good time; where that fails, the next one begins when this one ends. */
+  #sessionEnds(expiresAt) {
+    const left = Date.parse(expiresAt) - this.#skew - Date.now();
+    this.#after("expiry", left, () => this.handOver());
+    if (!(left > EXTEND_BEFORE_MS)) return;
+    this.#after("extension", Math.min(left / 2, this.#credentials.renewIn()), async () => {
+      const link = this.#link;
+      if (!(await this.#extend(link)) && link === this.#link) this.#after("extension", left / 4, () => this.#sessionEnds(expiresAt));
+    });
   }
 
   async #connect() {
@@ -226,7 +287,10 @@ export class Connection {
     let link = null;
     let opened = false;
     try {
-      link = new Link(this.#url, {
+      const address = await this.#credentials.address();
+      if (generation !== this.#generation) throw disconnected();
+      this.#respite = 0;
+      link = new Link(address, {
         onFrame: this.#handlers.onFrame,
         onClose: (closed) => closed === this.#link && this.#lost(),
       });
@@ -236,9 +300,10 @@ export class Connection {
       const welcome = await this.#ask(() => link, "hello");
       if (generation !== this.#generation) throw disconnected();
       return { link, welcome };
-    } catch {
+    } catch (error) {
+      if (generation === this.#generation) this.#respite = error.retryAfterMs ?? 0;
       link?.close();
-      if (!opened && generation === this.#generation) this.#handlers.onRefused();
+      if (link && !opened && generation === this.#generation) this.#handlers.onRefused();
       return null;
     } finally {
       this.#candidates.delete(link);
@@ -254,6 +319,8 @@ export class Connection {
     this.#setStatus({ phase: "online" });
     this.#after("stable", STABLE_AFTER_MS, () => (this.#attempt = 0));
     this.#heartbeatMs = welcome.heartbeat_ms;
+    this.#skew = Date.parse(welcome.server_time) - Date.now();
+    this.#sessionEnds(welcome.expires_at);
     this.#after("heartbeat", this.#heartbeatMs, () => this.#beat());
     // Not all pages at the same moment: a deploy or an outage makes them connect together.
     this.#after("handover", welcome.reconnect_after_ms * (0.85 + 0.1 * Math.random()), () => this.handOver());
@@ -263,15 +330,18 @@ export class Connection {
   async handOver() {
     const generation = this.#generation;
     const old = this.#link;
+    if (!old || this.#handingOver === generation) return;
+    this.#handingOver = generation;
     const fresh = await this.#establish(generation);
     if (fresh) await this.#settle(this.#handlers.onWelcome(fresh.welcome, this.#requestOver(fresh.link)));
+    if (this.#handingOver === generation) this.#handingOver = null;
     if (generation !== this.#generation) {
       fresh?.link.close();
     } else if (fresh && !fresh.link.gone) {
       this.#adopt(fresh);
       old.retire();
     } else {
-      this.#after("handover", backoff(++this.#attempt), () => this.handOver());
+      this.#after("handover", this.#respite + backoff(++this.#attempt), () => this.handOver());
     }
   }
 
@@ -288,6 +358,7 @@ export class Connection {
       this.#handlers.onPong(await link.request("ping", this.#handlers.onHeartbeat()));
     } catch (error) {
       if (error.code === "timeout") link.close();
+      if (error.code === "unauthorized") this.#extendOrClose(link);
     }
   }
 
@@ -297,7 +368,7 @@ export class Connection {
   }
 
   #wait() {
-    const delay = backoff(this.#attempt++);
+    const delay = this.#respite + backoff(this.#attempt++);
     this.#setStatus({ phase: "waiting", retryAt: Date.now() + delay });
     this.#after("retry", delay, () => this.#connect());
   }

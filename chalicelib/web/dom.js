@@ -43,6 +43,23 @@ export function avatar(user) {
   return element("span", { class: `avatar hue-${hue(user)}`, "aria-hidden": "true", text: user.slice(0, 1) });
 }
 
+/** A line drawing of 20 by 20. */
+export function icon(path) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  for (const [name, value] of Object.entries({ viewBox: "0 0 20 20", width: "18", height: "18", "aria-hidden": "true" })) svg.setAttribute(name, value);
+  const shape = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  shape.setAttribute("d", path);
+  svg.append(shape);
+  return svg;
+}
+
+/** Beside the name of somebody who has no account; hidden until it is known that they are a guest. */
+export function guestMark(isGuest = false) {
+  const mark = element("span", { class: "guest", text: "guest", title: "This person has no account" });
+  mark.hidden = !isGuest;
+  return mark;
+}
+
 function hue(user) {
   let hash = 0;
   for (const letter of user) hash = (hash * 31 + letter.codePointAt(0)) >>> 0;

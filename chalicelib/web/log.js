@@ -45,6 +45,9 @@ export class Log {
   /** Shows the room as it is now; `fresh` are messages of others that just came. */
   show(room, me, { connected, fresh = [] }) {
     if (room !== this.#shown) this.#switchTo(room);
+    $("room-name").classList.toggle("direct", Boolean(room.peer));
+    $("room-name").classList.toggle("private", room.visibility === "private");
+    $("room-lock").hidden = room.visibility !== "private";
     this.#me = me;
     const anchor = this.#stuck ? null : this.#anchor();
     reconcile($("messages"), this.#rows(room, me, connected));
@@ -59,7 +62,7 @@ export class Log {
 
   typing(room) {
     const users = room.typing.users(Date.now());
-    setText($("typing"), users.length ? `${names(users)} ${users.length === 1 ? "is" : "are"} typing…` : "");
+    setText($("typing"), users.length ? `${names(users.map((user) => told(user, room.typing.isGuest(user))))} ${users.length === 1 ? "is" : "are"} typing…` : "");
   }
 
   scrollToEnd() {
@@ -76,7 +79,6 @@ export class Log {
     this.#stuck = true;
     this.#seen = 0;
     setText($("room-name"), room.title);
-    $("room-name").classList.toggle("direct", Boolean(room.peer));
     $("messages").replaceChildren();
     $("announcer").replaceChildren();
   }
@@ -123,8 +125,8 @@ export class Log {
   }
 
   /** A screen reader is told what others say now, and not what is loaded or changed. */
-  #announce({ user, message }) {
-    $("announcer").append(element("p", { text: `${user}: ${message}` }));
+  #announce({ user, guest, message }) {
+    $("announcer").append(element("p", { text: `${told(user, guest)}: ${message}` }));
     while ($("announcer").children.length > ANNOUNCED) $("announcer").firstChild.remove();
   }
 
@@ -176,6 +178,8 @@ export class Log {
   }
 }
 
+const told = (user, guest) => (guest ? `${user} (guest)` : user);
+
 function startText({ timeline, loading, name, peer }) {
   if (!timeline.opened || loading) return "Loading messages…";
   if (timeline.base > 0) return "Older messages are no longer kept.";
@@ -183,7 +187,7 @@ function startText({ timeline, loading, name, peer }) {
 }
 
 function continues(previous, message) {
-  return Boolean(previous) && previous.user === message.user && previous.own === message.own &&
+  return Boolean(previous) && previous.user === message.user && previous.guest === message.guest && previous.own === message.own &&
     new Date(message.at) - new Date(previous.at) < GROUP_WITHIN_MS && sameDay(previous, message);
 }
 

@@ -2,7 +2,7 @@
  * One message as it looks: its text, marks, reactions and state.
  */
 
-import { avatar, button, element, names, numberFormat, reconcile, setText } from "./dom.js";
+import { avatar, button, element, guestMark, names, numberFormat, reconcile, setText } from "./dom.js";
 
 const timeFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const momentFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
@@ -20,7 +20,7 @@ export class MessageNode {
     this.node = element("li", { class: "message", tabindex: "-1" },
       avatar(user),
       element("div", { class: "content" },
-        element("p", { class: "head" }, element("span", { class: "author" }), " ", element("time")),
+        element("p", { class: "head" }, element("span", { class: "author" }), " ", guestMark(), " ", element("time")),
         element("p", { class: "body", dir: "auto" }),
         element("div", { class: "reactions", role: "group", "aria-label": "Reactions" }),
         element("p", { class: "state" })));
@@ -34,6 +34,7 @@ export class MessageNode {
     node.classList.toggle("failed", message.state === "failed");
     node.classList.toggle("deleted", message.deleted);
     setText(node.querySelector(".author"), message.own ? `${message.user} (you)` : message.user);
+    node.querySelector(".guest").hidden = !message.guest;
     this.#time(node.querySelector("time"), message.at);
     this.#body(node.querySelector(".body"), message);
     this.#reactions(node.querySelector(".reactions"), message);
@@ -79,22 +80,27 @@ export class MessageNode {
     return chip;
   }
 
-  #state(node, { state, item, deleted }, connected) {
-    const text = deleted ? "" : stateText(state, item, connected);
+  #state(node, message, connected) {
+    const { state, deleted } = message;
+    const text = deleted ? "" : stateText(message, connected);
     if (node.dataset.text === text) return;
     node.dataset.text = text;
     node.replaceChildren(text);
-    if (state !== "failed") return;
-    node.append(" ", button({ class: "quiet", text: "Retry" }, () => this.#handlers.onRetry(this.message.item)),
-      " ", button({ class: "quiet", text: "Discard" }, () => this.#handlers.onDiscard(this.message.item)));
+    if (state === "failed") node.append(" ", button({ class: "quiet", text: "Retry" }, () => this.#handlers.onRetry(this.message.item)));
+    if (state === "failed" || text === WAITING) {
+      node.append(" ", button({ class: "quiet", text: "Discard" }, () => this.#handlers.onDiscard(this.message.item)));
+    }
   }
 }
 
 const FAILURES = { sendmessage: "Not sent", editmessage: "Not edited", deletemessage: "Not deleted", react: "No reaction" };
 const PROGRESS = { sendmessage: "Sending…", editmessage: "Saving…", deletemessage: "Deleting…" };
 
-function stateText(state, item, connected) {
+const WAITING = "Waiting for its turn…";
+
+function stateText({ state, item, waitsUntil }, connected) {
   if (state === "failed") return `${FAILURES[item.action]}: ${item.reason}`;
+  if (state === "sending" && connected && waitsUntil > Date.now()) return WAITING;
   if (state === "sending") return connected ? PROGRESS[item.action] ?? "" : "Waiting for the connection…";
   return "";
 }

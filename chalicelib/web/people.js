@@ -4,6 +4,7 @@
 
 export class People {
   #users = new Set();
+  #guests = new Set();
   /** The newest `at` that is known of each person: joined and left may overtake each other. */
   #moved = new Map();
   #count = null;
@@ -24,26 +25,33 @@ export class People {
     return this.#count > 0 && this.#users.size === 0;
   }
 
+  isGuest(user) {
+    return this.#guests.has(user);
+  }
+
   asked() {
     this.#meanwhile = [];
   }
 
   /** Takes the answer to `presence`. */
-  answered({ users = [], count = users.length }) {
+  answered({ users = [], guests = [], count = users.length }) {
     this.#users = new Set(users);
+    this.#guests = new Set(guests);
     this.#count = count;
     if (!this.large) for (const move of this.#meanwhile.splice(0)) this.#apply(move);
   }
 
   /** Takes a push of type "presence". */
-  moved({ user, status, at }) {
+  moved({ user, guest = false, status, at }) {
     if (this.large || at < this.#moved.get(user)) return;
     this.#moved.set(user, at);
-    this.#meanwhile.push({ user, status });
-    if (this.#count !== null) this.#apply({ user, status });
+    this.#meanwhile.push({ user, guest, status });
+    if (this.#count !== null) this.#apply({ user, guest, status });
   }
 
-  #apply({ user, status }) {
+  #apply({ user, guest, status }) {
+    if (guest) this.#guests.add(user);
+    else this.#guests.delete(user);
     if (status === "joined") this.#users.add(user);
     else this.#users.delete(user);
     this.#count = this.#users.size;
@@ -54,9 +62,16 @@ const TYPING_MS = 5_000;
 
 export class Typing {
   #until = new Map();
+  #guests = new Set();
 
-  came(user, now) {
+  came(user, now, guest = false) {
     this.#until.set(user, now + TYPING_MS);
+    if (guest) this.#guests.add(user);
+    else this.#guests.delete(user);
+  }
+
+  isGuest(user) {
+    return this.#guests.has(user);
   }
 
   /** Whoever has said something has finished writing it. */

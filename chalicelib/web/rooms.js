@@ -11,9 +11,9 @@ const DIRECT = "dm:";
 
 /** @typedef {{action: string, cid: string, user: string, at: string, message?: string, target?: number,
  *   emoji?: string, remove?: boolean, state: "sending"|"sent"|"failed", reason?: string, tried?: string,
- *   losses?: number, seq?: number}} Item
+ *   losses?: number, seq?: number, notBefore?: number}} Item
  * One request that makes an entry. `tried` is the name under which it was last sent: the server tells
- * resends by user and cid. An item that is "sent" waits for its entry to come (L4). */
+ * resends by user and cid. Before `notBefore` (in ms) the server does not want it. An item that is "sent" waits for its entry to come (L4). */
 
 export const directRoom = (one, other) => DIRECT + [one, other].sort().join(":");
 
@@ -41,6 +41,9 @@ export class Room {
   olderAt = 0;
   /** The first entry after the log had to be started over, or null. */
   overAt = null;
+  /** "public", "private" or "direct", and what the person is there, once the server has said so. */
+  visibility = null;
+  role = null;
   /** @type {Map<number, string>} the cid of own messages sent from this page, by seq */
   #local = new Map();
 
@@ -56,6 +59,18 @@ export class Room {
 
   get unsent() {
     return this.outbox.filter(({ state }) => state !== "sent").length;
+  }
+
+  /** What to send now: messages in their order, other changes as soon as they may. */
+  nextUnsent(now) {
+    const pending = this.outbox.filter(({ state }) => state === "sending");
+    const first = pending.find(isMessage);
+    return pending.find((item) => (item === first || !isMessage(item)) && !(item.notBefore > now));
+  }
+
+  /** When the next message may be sent, where it has to wait for that; else null. */
+  get waitsUntil() {
+    return this.outbox.find((item) => item.state === "sending" && isMessage(item))?.notBefore ?? null;
   }
 
   /** Takes an entry; true when it is news. */
@@ -106,7 +121,7 @@ export class Room {
   /** What to show, in order: messages in their present state with what is under way applied. */
   messages(me) {
     const written = this.outbox.filter(({ action }) => action === "sendmessage");
-    return [...this.timeline.messages.map((message) => this.#shown(message, me)), ...written.map(unsent)];
+    return [...this.timeline.messages.map((message) => this.#shown(message, me)), ...written.map((item) => ({ ...unsent(item), waitsUntil: this.waitsUntil }))];
   }
 
   /** The own message that was written last and can be edited. */
@@ -158,10 +173,12 @@ function preview(shown, reactions, { action, message, emoji, remove }, me) {
   else reactions.delete(emoji);
 }
 
+const isMessage = ({ action }) => action === "sendmessage";
+
 const unsent = (item) => ({ ...item, key: item.cid, item, own: true, deleted: false, reactions: [], seq: undefined });
 
 const TYPES = { sendmessage: "message", editmessage: "edit", deletemessage: "delete", react: "reaction" };
 
-function entryOf({ action, cid, user, tried = user, target, message, emoji, remove = false }, seq, at) {
-  return { type: TYPES[action], seq, user: tried, at, cid, target, message, emoji, removed: remove };
+function entryOf({ action, cid, user, guest, tried = user, target, message, emoji, remove = false }, seq, at) {
+  return { type: TYPES[action], seq, user: tried, guest, at, cid, target, message, emoji, removed: remove };
 }

@@ -4,18 +4,19 @@
  */
 
 const LOSSES = 3;
+const JITTER_MS = 250;
 
 export class Sender {
   #deps;
   #busy = new Set();
 
-  /** @param deps request(action, fields), online(), me(), onChange(room) */
+  /** @param deps request(action, fields, patience), online(), me(), guest(), onChange(room) */
   constructor(deps) {
     this.#deps = deps;
   }
 
   add(room, fields) {
-    room.outbox.push({ ...fields, cid: newCid(), user: this.#deps.me(), at: new Date().toISOString(), state: "sending" });
+    room.outbox.push({ ...fields, cid: newCid(), user: this.#deps.me(), guest: this.#deps.guest(), at: new Date().toISOString(), state: "sending" });
     this.#deps.onChange(room);
     this.flush(room);
   }
@@ -29,7 +30,7 @@ export class Sender {
   async flush(room) {
     if (this.#busy.has(room)) return;
     this.#busy.add(room);
-    for (let item; this.#deps.online() && (item = room.outbox.find(({ state }) => state === "sending")); ) {
+    for (let item; this.#deps.online() && (item = room.nextUnsent(Date.now())); ) {
       if (!(await this.#send(room, item))) break;
       this.#deps.onChange(room);
     }
@@ -46,8 +47,12 @@ export class Sender {
     }
     item.tried = me;
     try {
-      room.acknowledge(item, await this.#deps.request(item.action, fieldsOf(room, item)));
+      room.acknowledge(item, await this.#deps.request(item.action, fieldsOf(room, item), { patient: false }));
     } catch (error) {
+      if (error.code === "rate_limited" && error.retryAfterMs >= 0) {
+        this.#postpone(room, item, error.retryAfterMs);
+        return true;
+      }
       const lost = error.code === "disconnected";
       // A message that ends every connection it is sent over must not do so for ever.
       item.losses = (item.losses ?? 0) + (lost ? 1 : 0);
@@ -55,6 +60,13 @@ export class Sender {
       room.fail(item, error.message);
     }
     return true;
+  }
+
+  /** It keeps its place: what was written after it is sent after it. */
+  #postpone(room, item, ms) {
+    const wait = ms + Math.random() * JITTER_MS;
+    item.notBefore = Date.now() + wait;
+    setTimeout(() => this.flush(room), wait + 1);
   }
 }
 

@@ -2,18 +2,20 @@
  * The side of the page: rooms, direct messages, people. On a phone it comes in over the conversation.
  */
 
-import { $, avatar, button, element, numberFormat, reconcile, setBadge, setText } from "./dom.js";
+import { $, avatar, button, element, guestMark, icon, numberFormat, reconcile, setBadge, setText } from "./dom.js";
+
+const LOCK = "M5 9h10v8H5zM7 9V6a3 3 0 0 1 6 0v3";
 
 export class Side {
   #handlers;
   #focusComposer;
   /** @type {WeakMap<object, HTMLLIElement>} */
   #roomNodes = new WeakMap();
-  /** @type {Map<string, HTMLLIElement>} by name and whether it is oneself */
+  /** @type {Map<string, HTMLLIElement>} by name, whether it is oneself, and whether a guest */
   #personNodes = new Map();
   #narrow = window.matchMedia("(max-width: 47.99em)");
 
-  /** @param handlers onJoin(text), onLeave(name), onSelect(name), onDirect(user), onRename() */
+  /** @param handlers onJoin(text), onLeave(name), onSelect(name), onDirect(user), onNewRoom() */
   constructor(handlers, focusComposer) {
     this.#handlers = handlers;
     this.#focusComposer = focusComposer;
@@ -38,6 +40,8 @@ export class Side {
     if (!this.#roomNodes.has(room)) this.#roomNodes.set(room, this.#newRoomItem(room));
     const item = this.#roomNodes.get(room);
     const [select, leave] = item.children;
+    select.querySelector(".lock").hidden = room.visibility !== "private";
+    select.classList.toggle("private", room.visibility === "private");
     if (isCurrent) select.setAttribute("aria-current", "true");
     else select.removeAttribute("aria-current");
     setBadge(select.lastChild, room.unread);
@@ -47,7 +51,8 @@ export class Side {
 
   #newRoomItem({ name, peer, title }) {
     const select = button({ class: peer ? "room direct" : "room" }, () => this.#go(() => this.#handlers.onSelect(name)),
-      ...(peer ? [avatar(peer)] : []), element("span", { class: "room-label", text: title }), element("span", { class: "badge" }));
+      ...(peer ? [avatar(peer)] : []), element("span", { class: "room-label", text: title }),
+      element("span", { class: "lock" }, icon(LOCK), element("span", { class: "visually-hidden", text: " private" })), element("span", { class: "badge" }));
     const leave = button({ class: "icon leave", "aria-label": `Leave ${title}`, title: `Leave ${title}`, text: "×" }, () => {
       this.#handlers.onLeave(name);
       this.#focusComposer();
@@ -59,22 +64,22 @@ export class Side {
     const { users, count } = room.people;
     $("people-section").hidden = Boolean(room.peer);
     setText($("online-count"), count === null || room.peer ? "" : `${numberFormat.format(count)} online`);
-    reconcile($("people"), users.map((user) => this.#person(user, user === me)));
+    reconcile($("people"), users.map((user) => this.#person(user, user === me, room.people.isGuest(user))));
     setText($("people-note"), room.people.large ? `${numberFormat.format(count)} people: too many to list` : "");
   }
 
-  #person(user, isMe) {
-    const key = `${user} ${isMe}`;
-    if (!this.#personNodes.has(key)) this.#personNodes.set(key, this.#newPerson(user, isMe));
+  #person(user, isMe, isGuest) {
+    const key = `${user} ${isMe} ${isGuest}`;
+    if (!this.#personNodes.has(key)) this.#personNodes.set(key, this.#newPerson(user, isMe, isGuest));
     return this.#personNodes.get(key);
   }
 
-  #newPerson(user, isMe) {
+  #newPerson(user, isMe, isGuest) {
     const name = element("span", { class: "person", text: user });
-    if (isMe) return element("li", { class: "self" }, avatar(user), name, element("span", { class: "hint", text: "you" }));
+    if (isMe) return element("li", { class: "self" }, avatar(user), name, guestMark(isGuest), element("span", { class: "hint", text: "you" }));
     const label = `Message ${user}`;
     return element("li", {}, button({ class: "person-button", "aria-label": label, title: label },
-      () => this.#go(() => this.#handlers.onDirect(user)), avatar(user), name));
+      () => this.#go(() => this.#handlers.onDirect(user)), avatar(user), name, guestMark(isGuest)));
   }
 
   #go(act) {
@@ -93,7 +98,7 @@ export class Side {
       }
       return problem;
     });
-    $("rename").addEventListener("click", this.#handlers.onRename);
+    $("new-room").addEventListener("click", this.#handlers.onNewRoom);
     $("menu").addEventListener("click", () => this.toggle(!this.#isOpen));
     $("scrim").addEventListener("click", () => this.toggle(false));
     document.addEventListener("keydown", (event) => event.key === "Escape" && this.toggle(false));
@@ -115,7 +120,7 @@ export class Side {
 }
 
 /** One field, one button: says what is wrong beside the field, and stops saying so on input. */
-export function wireForm(formId, fieldId, errorId, submit) {
+function wireForm(formId, fieldId, errorId, submit) {
   const field = $(fieldId);
   const say = (problem) => {
     setText($(errorId), problem ?? "");

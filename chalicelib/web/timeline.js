@@ -187,6 +187,6 @@ export class Timeline {
 }
 
 /** @returns {Message} */
-function stateOf({ seq, user, message, at, cid, edited, deleted = false, reactions = {}, changed = 0 }) {
-  return { seq, user, message, at, cid, edited, deleted, changed, reactions: new Map(Object.entries(reactions)) };
+function stateOf({ seq, user, guest = false, message, at, cid, edited, deleted = false, reactions = {}, changed = 0 }) {
+  return { seq, user, guest, message, at, cid, edited, deleted, changed, reactions: new Map(Object.entries(reactions)) };
 }

@@ -3,7 +3,7 @@
  * tapped, or reached with the arrow keys.
  */
 
-import { button, element } from "./dom.js";
+import { button, element, icon } from "./dom.js";
 
 const EMOJI = ["👍", "❤️", "😂", "🎉", "😮", "😢", "🙏", "👀"];
 
@@ -119,13 +119,4 @@ export class Tools {
     event.preventDefault();
     next.focus();
   }
-}
-
-function icon(path) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  for (const [name, value] of Object.entries({ viewBox: "0 0 20 20", width: "18", height: "18", "aria-hidden": "true" })) svg.setAttribute(name, value);
-  const shape = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  shape.setAttribute("d", path);
-  svg.append(shape);
-  return svg;
 }

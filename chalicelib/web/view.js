@@ -1,11 +1,12 @@
 /**
- * Everything that touches the document, from the gate to the composer, put together.
+ * The chat in the document, from the list of rooms to the composer, put together.
  */
 
 import { Composer } from "./composer.js";
 import { $, button, element, setText, wireConfirm } from "./dom.js";
 import { Log } from "./log.js";
-import { Side, wireForm } from "./side.js";
+import { Menu } from "./menu.js";
+import { Side } from "./side.js";
 
 const NOTICES_AT_ONCE = 3;
 
@@ -13,54 +14,58 @@ export class View {
   #composer;
   #side;
   #log;
+  #menus;
 
   /**
-   * @param handlers those of Side, Log and Composer, and onName(text), which returns what is wrong, or
-   *   nothing, and onRetryNow().
+   * @param handlers those of Side, Log and Composer, and onRetryNow(); myMenu() and roomMenu() return
+   *   entries for Menu.
    */
   constructor(handlers) {
     this.#composer = new Composer(handlers);
     this.#side = new Side(handlers, () => this.#composer.focus());
     this.#log = new Log({ ...handlers, onEdit: (message) => this.#composer.edit(message) });
-    wireForm("name-form", "name", "name-error", handlers.onName);
+    this.#menus = [
+      new Menu($("me-menu"), $("me-entries"), handlers.myMenu),
+      new Menu($("room-menu"), $("room-entries"), handlers.roomMenu),
+    ];
     wireConfirm();
     $("retry-now").addEventListener("click", handlers.onRetryNow);
-  }
-
-  // The gate: who are you?
-
-  showGate(name) {
-    this.#side.toggle(false);
-    this.#composer.stopEditing();
-    $("chat").hidden = true;
-    $("gate").hidden = false;
-    $("name-form").hidden = false;
-    $("name").value = name;
-    $("name").focus();
-    $("name").select();
   }
 
   /** In place of the page, when there is nothing to connect to. */
   static problem(text) {
     $("gate-problem").hidden = false;
+    $("gate-problem").classList.add("bad");
     $("gate-problem").textContent = text;
   }
 
   showChat() {
-    $("gate").hidden = true;
     $("chat").hidden = false;
     this.#composer.fit();
     this.#composer.focus();
   }
 
-  // The chat
+  /** Before the gate is shown again. */
+  leave() {
+    for (const menu of this.#menus) menu.close();
+    this.#side.toggle(false);
+    this.#composer.stopEditing();
+    this.clearNotices();
+  }
 
   limit(limit) {
     this.#composer.limit(limit);
   }
 
-  me(name) {
+  me(name, guest) {
     setText($("me"), name);
+    $("me-guest").hidden = !guest;
+    $("new-room").hidden = guest;
+  }
+
+  /** The next message may be sent at that time, or null for now. */
+  wait(until) {
+    this.#composer.wait(until);
   }
 
   status({ text, phase, retry }) {
@@ -76,6 +81,8 @@ export class View {
 
   /** The room on show, as it is now; see Log.show for `state`. */
   room(room, me, state) {
+    $("room-menu").hidden = Boolean(room.peer);
+    for (const menu of this.#menus) menu.refresh();
     this.#log.show(room, me, state);
     this.#side.people(room, me);
   }
@@ -95,16 +102,17 @@ export class View {
 
   // Notices: what the server says outside of any message
 
-  notice(text) {
+  /** `kind` names what it is about, for clearNotices(). */
+  notice(text, kind = "") {
     const last = $("notices").lastElementChild;
     if (last?.firstChild.textContent === text) return;
-    const item = element("p", { class: "notice" }, element("span", { text }),
+    const item = element("p", { class: "notice", "data-kind": kind }, element("span", { text }),
       button({ class: "icon", "aria-label": "Dismiss", text: "×" }, () => item.remove()));
     $("notices").append(item);
     while ($("notices").children.length > NOTICES_AT_ONCE) $("notices").firstElementChild.remove();
   }
 
-  clearNotices() {
-    $("notices").replaceChildren();
+  clearNotices(kind) {
+    for (const item of [...$("notices").children]) if (kind === undefined || item.dataset.kind === kind) item.remove();
   }
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.pages import BACK_MS, OpenPage, Page, expect, status
+from tests.browser.pages import OpenPage, Page, enter
 from tests.browser.server import ChatServer
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
@@ -31,7 +31,7 @@ FRAGILE_WEBSOCKET = """
     window.got = [];
     window.WebSocket = class extends Sound {
       constructor(url) {
-        super(isCut ? "ws://127.0.0.1:9/" : url);  // a port that browsers refuse
+        super(isCut ? `ws://${location.host}/nowhere` : url);
         open.add(this);
         this.addEventListener("message", (event) => {
           const frame = JSON.parse(event.data);
@@ -104,9 +104,7 @@ def open_page(browser: Any, server: ChatServer) -> Iterator[OpenPage]:
             before(page)
         page.goto(server.url + path)
         if name is not None:
-            page.get_by_label("Your name").fill(name)
-            page.get_by_role("button", name="Enter the chat").click()
-            expect(status(page)).to_have_text("Online", timeout=BACK_MS)
+            enter(page, name)
         return page
 
     yield open_page
@@ -116,5 +114,7 @@ def open_page(browser: Any, server: ChatServer) -> Iterator[OpenPage]:
 
 
 def is_error(line: Any) -> bool:
-    """Whether a console line is one; a WebSocket that cannot connect is none, but a subject."""
-    return line.type == "error" and not line.text.startswith("WebSocket connection to")
+    """Whether a console line is one; what the server refuses is none, but a subject."""
+    refusals = ("WebSocket connection to", "Failed to load resource: the server responded with")
+    is_refusal = line.text.startswith(refusals) and "/static/" not in line.location["url"]
+    return line.type == "error" and not is_refusal

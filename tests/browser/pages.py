@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+PASSWORD = "seven green bottles"
 BACK_MS = 40_000  # two waits at the cap of the backoff
 
 Page = Any  # playwright.sync_api, which may be absent
@@ -15,6 +16,77 @@ def expect(locator: Locator) -> Any:
     from playwright.sync_api import expect as expectation  # noqa: PLC0415 may be absent
 
     return expectation(locator)
+
+
+def enter(page: Page, name: str) -> None:
+    """Come in as a guest."""
+    page.get_by_label("Your name").fill(name)
+    page.get_by_role("button", name="Enter the chat").click()
+    expect(status(page)).to_have_text("Online", timeout=BACK_MS)
+
+
+def mode(page: Page, name: str) -> None:
+    """Choose one of the ways in."""
+    page.locator("#entry-modes").get_by_role("button", name=name).click()
+
+
+def fill_in(page: Page, name: str, password: str) -> None:
+    page.get_by_label("User name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.locator("#enter").click()
+
+
+def sign_up(page: Page, name: str, password: str = PASSWORD) -> Page:
+    mode(page, "Create account")
+    fill_in(page, name, password)
+    expect(status(page)).to_have_text("Online", timeout=BACK_MS)
+    expect(page.locator("#messages .start")).not_to_contain_text("Loading")
+    return page
+
+
+def log_in(page: Page, name: str, password: str = PASSWORD) -> Page:
+    mode(page, "Log in")
+    fill_in(page, name, password)
+    expect(status(page)).to_have_text("Online", timeout=BACK_MS)
+    expect(page.locator("#messages .start")).not_to_contain_text("Loading")
+    return page
+
+
+def choose(page: Page, entry: str) -> None:
+    """Choose from the menu of oneself."""
+    page.get_by_role("button", name="Account", exact=True).click()
+    page.locator("#me-entries").get_by_role("button", name=entry).click()
+
+
+def rule(page: Page, entry: str) -> None:
+    """Choose from the menu of the room on show."""
+    page.get_by_role("button", name="What to do with the room").click()
+    page.locator("#room-entries").get_by_role("button", name=entry).click()
+
+
+def make_room(page: Page, name: str, *, private: bool = False, slow_mode: str = "Off") -> None:
+    page.get_by_role("button", name="New room…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name", exact=True).fill(name)
+    dialog.get_by_label("Private").set_checked(private)
+    dialog.get_by_label("Slow mode").select_option(slow_mode)
+    dialog.get_by_role("button", name="Create", exact=True).click()
+    expect(heading(page)).to_have_text(name)
+
+
+def govern(page: Page, entry: str, user: str, yes: str, **choices: str) -> None:
+    """Do something about somebody in the room on show, and wait until it is done."""
+    rule(page, entry)
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("User name").fill(user)
+    for label, option in choices.items():
+        dialog.get_by_label(label).select_option(option)
+    dialog.get_by_role("button", name=yes, exact=True).click()
+    expect(dialog).to_have_count(0)
+
+
+def notices(page: Page) -> Locator:
+    return page.locator("#notices")
 
 
 def status(page: Page) -> Locator:

@@ -14,6 +14,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90
 STOP_SECONDS = 20
+ENVIRONMENT = {
+    "TOKEN_TTL_SECONDS": "60",  # the shortest: tests wait until half of it is over
+    "REGISTRATIONS_PER_HOUR": "0",
+    "PASSWORD_MEMORY_KIB": "1024",
+}
 
 
 class ChatServer:
@@ -31,7 +36,12 @@ class ChatServer:
         with self._log.open("ab") as log:
             # Its own session: whatever it leaves behind can be stopped with it.
             self._process = subprocess.Popen(
-                command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                cwd=ROOT,
+                env={**os.environ, **ENVIRONMENT},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         deadline = time.monotonic() + START_SECONDS
         while not self._is_healthy():

@@ -291,7 +291,7 @@ def test_a_screen_reader_is_told_what_comes_and_not_what_was_there(open_page: Op
     expect(bodies(lou)).to_have_text(["before"])
     said(kay, "now")
 
-    expect(lou.locator("#announcer")).to_have_text("kay: now")
+    expect(lou.locator("#announcer")).to_have_text("kay (guest): now")
 
 
 def test_rooms_have_logs_of_their_own(open_page: OpenPage) -> None:

@@ -26,7 +26,7 @@ def test_writing_is_shown_to_others_and_ends_with_the_message(open_page: OpenPag
     expect(people(ada)).to_have_text(["ada", "bob"])
 
     composer(ada).press_sequentially("hello")
-    expect(bob.locator("#typing")).to_have_text("ada is typing…")
+    expect(bob.locator("#typing")).to_have_text("ada (guest) is typing…")
     assert len(sent(ada, "typing")) == 1
     composer(ada).press("Enter")
 
@@ -39,7 +39,7 @@ def test_writing_that_stops_is_no_longer_shown(open_page: OpenPage) -> None:
     expect(people(cy)).to_have_text(["cy", "dee"])
 
     composer(cy).press_sequentially("hm")
-    expect(dee.locator("#typing")).to_have_text("cy is typing…")
+    expect(dee.locator("#typing")).to_have_text("cy (guest) is typing…")
 
     expect(dee.locator("#typing")).to_be_empty(timeout=8_000)
 
@@ -175,7 +175,7 @@ def test_direct_messages_appear_by_themselves(open_page: OpenPage) -> None:
     said(ola, "yes?")
     expect(bodies(ned)).to_have_text(["just you", "yes?"])
     composer(ned).press_sequentially("I")
-    expect(ola.locator("#typing")).to_have_text("ned is typing…")
+    expect(ola.locator("#typing")).to_have_text("ned (guest) is typing…")
     expect(pat.locator("#direct-section")).to_be_hidden()
 
 
