@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Self
 
 from chalicelib.database import ConditionError, Database, Item, number, put_write, string
@@ -10,15 +11,18 @@ from chalicelib.identities import Identity
 from chalicelib.models import SYSTEM_USER, UserName
 from chalicelib.names import skeleton
 
-# Names that others would trust for what they seem to be.
-RESERVED = frozenset(
+# Names that others would trust for what they seem to be, and so all that look like one.
+TITLES = frozenset(
     {
         SYSTEM_USER,
         *("admin", "administrator", "root", "superuser", "sysadmin", "webmaster", "postmaster"),
-        *("moderator", "mod", "owner", "operator", "staff", "team", "official", "dynamowave"),
-        *("support", "help", "helpdesk", "security", "abuse", "billing", "bot", "server"),
-        *("all", "everyone", "here", "nobody", "null", "undefined", "me"),
+        *("moderator", "owner", "operator", "staff", "official", "dynamowave"),
+        *("support", "helpdesk", "security", "abuse", "billing", "server"),
     }
+)
+# Words that are no names. What looks like one may be one: Ali is no "all".
+WORDS = frozenset(
+    {"all", "everyone", "here", "nobody", "null", "undefined", "me", "mod", "bot", "team", "help"}
 )
 _TAKEN = "the name is taken, or looks like one that is"
 _FIRST_VERSION = 1
@@ -62,11 +66,13 @@ class AccountRepository:
     Items, by `username`:
 
     - `<user>`: an account.
+    - `external#<digest of issuer and subject>`: whose account it is for whom another issuer
+      vouches. Written with the account.
     - `look#<skeleton>`: that an account has a name of this look (see names.py). Written with the
       account, and never without.
 
     No two accounts look alike, and no account looks like a guest who is there. Names that pretend
-    (RESERVED, and what looks like one) nobody gets, nor those in ADMINS: whoever registered one
+    (TITLES and what looks like one, WORDS) nobody gets, nor those in ADMINS: whoever registered one
     first would have its rights. So an administrator registers first and is named there afterwards.
 
     Reads are strongly consistent. Every method raises Unavailable when the database does not do
@@ -97,7 +103,7 @@ class AccountRepository:
         self._connections_table = connections_table
         self._clock = clock
         self._has_memberships = has_memberships
-        self._reserved = frozenset(map(skeleton, {*RESERVED, *admins}))
+        self._reserved = frozenset(map(skeleton, {*TITLES, *admins}))
 
     def create(self, user: UserName, password_hash: str) -> Account:
         """Make an account with a password.
@@ -117,12 +123,16 @@ class AccountRepository:
     def claim(self, user: UserName, issuer: str, subject: str) -> Account:
         """Return the account of somebody for whom another issuer vouches; make it if need be.
 
-        The name belongs to that subject of that issuer from then on.
+        The name belongs to that subject of that issuer from then on, and is theirs here whatever
+        the issuer calls them later.
 
         Raises:
             Conflict: it is somebody else's, or see `create`.
         """
         external = f"{issuer} {subject}"
+        known = self._database.get(self._table, _external_key(external))
+        if known is not None:
+            user = UserName(known["user"]["S"])
         account = self.find(user) or self._claimed(user, external)
         if account.external != external:
             raise Conflict(_TAKEN)
@@ -170,7 +180,7 @@ class AccountRepository:
 
     def is_reserved(self, user: UserName) -> bool:
         """Tell whether nobody may have a name, because it pretends to be somebody's."""
-        return skeleton(user) in self._reserved
+        return user in WORDS or skeleton(user) in self._reserved
 
     def looks_taken(self, user: UserName) -> bool:
         """Tell whether no guest may have this name: an account looks like it, or it pretends."""
@@ -215,7 +225,10 @@ class AccountRepository:
         }
         look = {**_look_key(skeleton(user)), "user": string(user)}
         absent = {"ConditionExpression": "attribute_not_exists(username)"}
-        writes = [put_write(self._table, new, **absent) for new in (item, look)]
+        items = [item, look]
+        if "external" in proof:
+            items.append({**_external_key(proof["external"]["S"]), "user": string(user)})
+        writes = [put_write(self._table, new, **absent) for new in items]
         try:
             self._database.transact_until_done([*writes, self._no_guest(user)])
         except ConditionError as error:
@@ -258,6 +271,11 @@ class AccountRepository:
 
 def _key(user: UserName) -> Item:
     return {"username": string(user)}
+
+
+def _external_key(external: str) -> Item:
+    # A digest, as a key has room for 2,048 bytes and a subject need not be ASCII.
+    return {"username": string(f"external#{sha256(external.encode()).hexdigest()}")}
 
 
 def _look_key(look: str) -> Item:

@@ -74,7 +74,7 @@ class Append:
     def original_put(self, cid: str, seq: int, at: str) -> dict[str, Any]:
         """Return the write that remembers what a cid stands for, unless it stands for something."""
         item = {
-            **idempotency_key(self.content.user, cid),
+            **idempotency_key(self.content, cid),
             "original_room": string(self.content.room),
             "original_seq": number(seq),
             "at": string(at),

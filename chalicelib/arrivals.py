@@ -11,6 +11,7 @@ from chalicelib.doorkeeper import Admission, Visit
 from chalicelib.errors import Conflict, TooManyConnections, Unauthorized, Unavailable
 from chalicelib.guests import candidates
 from chalicelib.identities import Identity, Ticket
+from chalicelib.limiter import Limiter
 from chalicelib.memberships import MembershipRepository
 from chalicelib.models import RoomName, Session, UserName, personal_room
 from chalicelib.origins import Origin
@@ -33,6 +34,7 @@ class Arrivals:
         settings: Settings,
         connections: ConnectionRepository,
         claims: Claims,
+        limiter: Limiter,
         accounts: AccountRepository,
         memberships: MembershipRepository,
         presence: Presence,
@@ -43,6 +45,7 @@ class Arrivals:
         self._settings = settings
         self._connections = connections
         self._claims = claims
+        self._limiter = limiter
         self._accounts = accounts
         self._memberships = memberships
         self._presence = presence
@@ -50,16 +53,19 @@ class Arrivals:
         self._random = random
         self._new_id = new_id
 
-    def register(self, origin: Origin, admission: Admission) -> Session:
+    def register(self, origin: Origin, admission: Admission, *, address: str) -> Session:
         """Register a connection, in the lobby unless its user is banned there.
 
         Raises:
+            RateLimited: too many come from the address without a ticket.
             Unauthorized: the ticket has been used, or its account has logged out since.
             Conflict: the guest's name is another's by now.
             TooManyConnections: the person has as many as they may have.
             Unavailable: the database did not answer in time.
         """
         if isinstance(admission, Visit):
+            visits = self._settings.fairness.visits
+            self._limiter.take(f"visits#{address}", visits, what="guests from this address")
             session = self._welcome(origin, admission)
         else:
             session = self._return(origin, admission)
@@ -96,7 +102,7 @@ class Arrivals:
         identity = ticket.identity
         demands = [self._claims.ticket(ticket, origin.connection_id)]
         if identity.guest:
-            demands.append(self._no_account(identity.user))
+            demands += [self._no_account(identity.user), self._claims.not_revoked(identity)]
         else:
             valid = self._accounts.check_version_write(identity)
             demands.append(Demand(valid, Unauthorized(reason="logged out: log in again")))
@@ -146,7 +152,12 @@ class Arrivals:
             if not self._is_too_many(session):
                 return
             # Some may be dead, and nobody has noticed.
-            self._presence.sweep([personal_room(session.user)])
+            others = [
+                device
+                for device in self._connections.devices(session.user)
+                if device.connection_id != session.connection_id
+            ]
+            self._presence.verify(personal_room(session.user), others)
             if not self._is_too_many(session):
                 return
         except Exception:  # it is registered: one connection too many is the lesser evil

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from chalicelib.accounts import AccountRepository
 from chalicelib.errors import Forbidden, Unauthorized
-from chalicelib.identities import Claims, ExternalIdentity
+from chalicelib.identities import Claims, ExternalIdentity, Identity
 from chalicelib.settings import IdentitySettings
 from chalicelib.tokens import Tokens, alleged_issuer
 
@@ -26,6 +26,7 @@ class Authenticator:
         accounts: Whose they are.
         external: Verifies a token of the issuer OIDC_ISSUER, and raises Unauthorized; or None.
         clock: Epoch seconds.
+        is_revoked: Tells whether a guest has logged out.
     """
 
     def __init__(
@@ -35,12 +36,15 @@ class Authenticator:
         accounts: AccountRepository,
         external: ExternalVerifier | None,
         clock: Callable[[], float],
+        *,
+        is_revoked: Callable[[Identity], bool],
     ) -> None:
         self._settings = settings
         self._tokens = tokens
         self._accounts = accounts
         self._external = external
         self._clock = clock
+        self._is_revoked = is_revoked
 
     def authenticate(self, token: str) -> Claims:
         """Verify a token, and that its holder has not logged out since.
@@ -89,7 +93,8 @@ class Authenticator:
         identity = claims.identity
         if identity.guest:
             # The name may be an account's by now, and guests may be wanted no longer.
-            return self._settings.guests and not self._accounts.looks_taken(identity.user)
+            free = self._settings.guests and not self._accounts.looks_taken(identity.user)
+            return free and not self._is_revoked(identity)
         account = self._accounts.find(identity.user)
         return account is not None and account.token_version == identity.version
 

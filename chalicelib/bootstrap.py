@@ -130,6 +130,7 @@ class Application:
             limiter=self._limiter,
             clock=self._clock,
             new_guest=self._arrivals.reserve,
+            revoke_guest=self._claims.revoke,
             end_sessions=Evictions(
                 self._connections, self._claims, self._courier, self._presence
             ).evict,
@@ -182,6 +183,8 @@ class Application:
             log=self._log,
             broadcaster=self._broadcaster,
             presence=self._presence,
+            limiter=self._limiter,
+            invitations=self._settings.fairness.invitations,
             lobby=self._settings.lobby,
             admins=self._settings.identity.admins,
             accounts_exist=self._has_account,
@@ -207,6 +210,7 @@ class Application:
             settings=self._settings,
             connections=self._connections,
             claims=self._claims,
+            limiter=self._limiter,
             accounts=self._accounts,
             memberships=self._memberships,
             presence=self._presence,
@@ -256,7 +260,12 @@ class Application:
     def _authenticator(self) -> Authenticator:
         external = self._external or self._oidc()
         return Authenticator(
-            self._settings.identity, self.tokens, self._accounts, external, self._clock
+            self._settings.identity,
+            self.tokens,
+            self._accounts,
+            external,
+            self._clock,
+            is_revoked=self._claims.is_revoked,
         )
 
     @cached_property
@@ -354,7 +363,7 @@ class Application:
         return self._has_account(user) or self._claims.is_held(user)
 
     def _has_memberships(self, user: UserName) -> bool:
-        return bool(self._memberships.of(user, after=None, limit=1)[0])
+        return self._memberships.has_direct(user)
 
     @cached_property
     def _keys(self) -> Keyring:

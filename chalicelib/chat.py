@@ -85,7 +85,9 @@ class ChatService:
 
     def _register(self, event: Mapping[str, Any]) -> None:
         origin = Origin.of(event, self._settings)
-        session = self._arrivals.register(origin, self._doorkeeper.admission(event))
+        admission = self._doorkeeper.admission(event)
+        address = self._doorkeeper.address(event)
+        session = self._arrivals.register(origin, admission, address=address)
         self._presence.joined(session, session.public_rooms)
 
     def _remove(self, event: Mapping[str, Any]) -> None:

@@ -34,6 +34,7 @@ class Claims:
     - `user#<skeleton of the name>`, `guest`: a guest's claim to a name, and to all that look like
       it. With a key it belongs to whoever knows the key, for as long as a connection may last;
       without, to one connection.
+    - `revoked#<digest of the key>`, `guest`: that a guest has logged out.
     - `ticket#<id>`, `ticket`: a ticket that has been used, for as long as it could be shown again.
 
     Each is written in the transaction that registers the connection, so of two connections that
@@ -83,15 +84,18 @@ class Claims:
         # The connection's own claim is there when an answer was lost and this is a second try.
         condition = "attribute_not_exists(pk) OR expires_at <= :now OR connection_id = :id"
         values = {":now": number(self._clock()), ":id": string(connection_id)}
+        names: dict[str, Any] = {}
         if key is not None:
             item["key_digest"] = string(key)
-            condition += " OR key_digest = :key"
-            values[":key"] = string(key)
+            condition += " OR (key_digest = :key AND #user = :user)"
+            values |= {":key": string(key), ":user": string(user)}
+            names["ExpressionAttributeNames"] = {"#user": "user"}
         write = put_write(
             self._table,
             item,
             ConditionExpression=condition,
             ExpressionAttributeValues=values,
+            **names,
         )
         return Demand(write, NameTakenError(user))
 
@@ -125,6 +129,32 @@ class Claims:
         if item is None or guest.key_digest is None:
             return False
         return item.get("key_digest") == string(guest.key_digest)
+
+    def revoke(self, guest: Identity, until: int) -> None:
+        """Make all tokens and tickets of a guest worthless, none of which lasts longer than that.
+
+        Raises:
+            Unavailable: the database did not answer in time.
+        """
+        item = {**item_key(_revoked_key(guest)), "expires_at": number(until)}
+        self._database.put(self._table, item)
+
+    def is_revoked(self, guest: Identity) -> bool:
+        """Tell whether a guest has logged out for good.
+
+        Raises:
+            Unavailable: the database did not answer in time.
+        """
+        return self._database.get(self._table, item_key(_revoked_key(guest))) is not None
+
+    def not_revoked(self, guest: Identity) -> Demand:
+        """Return the check that a guest has not logged out for good."""
+        check = {
+            "TableName": self._table,
+            "Key": item_key(_revoked_key(guest)),
+            "ConditionExpression": "attribute_not_exists(pk)",
+        }
+        return Demand({"ConditionCheck": check}, Unauthorized(reason="logged out: come again"))
 
     def release(self, sessions: Iterable[Session]) -> None:
         """Let the names of guests go, whose connections end.
@@ -170,6 +200,10 @@ def meet(
     except ConditionError as error:
         first = min(place for place in error.failed)
         raise wanted[first].refusal from error
+
+
+def _revoked_key(guest: Identity) -> tuple[str, str]:
+    return f"revoked#{guest.key_digest}", "guest"
 
 
 def _name_key(user: UserName) -> tuple[str, str]:

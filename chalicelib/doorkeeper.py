@@ -68,6 +68,11 @@ class Doorkeeper:
             return _READERS[context[_KIND]](context)
         return self._verify(event)
 
+    def address(self, event: Mapping[str, Any]) -> str:
+        """Return under which name the connections of one caller are counted."""
+        source_ip = event["requestContext"].get("identity", {}).get("sourceIp", "")
+        return self._perimeter.address(event.get("headers") or {}, source_ip)
+
     def authorize(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Return the policy, and the context for $connect, as an answer to API Gateway.
 

@@ -1,5 +1,6 @@
 """The way in: registering, logging in, and what is got for it; one method for each HTTP route."""
 
+import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -15,6 +16,8 @@ from chalicelib.pages import websocket_url
 from chalicelib.passwords import Passwords
 from chalicelib.settings import Settings
 from chalicelib.tokens import Tokens
+
+logger = logging.getLogger(__name__)
 
 Answer = dict[str, Any]
 _T = TypeVar("_T")
@@ -32,6 +35,7 @@ class Entrance:
         accounts, tokens, passwords, logins, authenticator, limiter: What does the work.
         clock: Epoch seconds.
         new_guest: Claims a name for a guest, as wished or else near it, and tells who they are.
+        revoke_guest: Makes what a guest holds worthless until then (epoch seconds).
         end_sessions: Ends all connections of a person.
     """
 
@@ -47,6 +51,7 @@ class Entrance:
         limiter: Limiter,
         clock: Callable[[], float],
         new_guest: Callable[[UserName | None], Identity],
+        revoke_guest: Callable[[Identity, int], None],
         end_sessions: Callable[[Identity], None],
     ) -> None:
         self._settings = settings
@@ -58,6 +63,7 @@ class Entrance:
         self._limiter = limiter
         self._clock = clock
         self._new_guest = new_guest
+        self._revoke_guest = revoke_guest
         self._end_sessions = end_sessions
 
     def register(self, request: HttpRequest) -> Answer:
@@ -129,7 +135,8 @@ class Entrance:
         self._knock(request)
         identity = self._authenticator.bearer(request.authorization).identity
         if identity.guest:
-            self._end_sessions(identity)
+            until = int(self._clock()) + self._settings.identity.login_ttl
+            self._close(identity, lambda: self._revoke_guest(identity, until))
         else:
             self._close(identity, lambda: self._accounts.raise_version(identity.user))
         return {}
@@ -179,14 +186,18 @@ class Entrance:
         return max(0, expires_at - int(self._clock()))
 
     def _verified(self, user: UserName, password: str, address: str) -> str:
-        account = self._accounts.find(user)
-        if account is None or account.password_hash is None:
+        if self._password_hash(user) is None:
             raise Forbidden("there is no password to change: you do not log in with one")
         try:
             self._logins.verify(user, password, address)
         except Unauthorized as error:
             raise Forbidden("password is wrong") from error
-        return account.password_hash
+        # Read again: to verify it may have renewed it.
+        return self._password_hash(user) or ""
+
+    def _password_hash(self, user: UserName) -> str | None:
+        account = self._accounts.find(user)
+        return None if account is None else account.password_hash
 
     def _close(self, identity: Identity, revoke: Callable[[], _T]) -> _T:
         """End the connections, then what lets new ones in, then those that came in between.
@@ -196,5 +207,8 @@ class Entrance:
         """
         self._end_sessions(identity)
         revoked = revoke()
-        self._end_sessions(identity)
+        try:
+            self._end_sessions(identity)
+        except Exception:  # it has happened: the token to try again with is worth nothing by now
+            logger.exception("connections of a moment ago could not be ended")
         return revoked

@@ -40,9 +40,10 @@ def entry_key(room: RoomName, seq: int) -> Item:
     return {"room": string(room), "seq": number(seq)}
 
 
-def idempotency_key(user: UserName, cid: str) -> Item:
-    """Where it is remembered what a cid was used for."""
-    return {"room": string(f"cid#{user}#{cid}"), "seq": number(0)}
+def idempotency_key(content: Content, cid: str) -> Item:
+    """Where it is remembered what a cid was used for; an account is not the guest of its name."""
+    author = f"guest {content.user}" if content.guest else content.user
+    return {"room": string(f"cid#{author}#{cid}"), "seq": number(0)}
 
 
 def entry_item(content: Content, seq: int, at: str, messages: int) -> Item:

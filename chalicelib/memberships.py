@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from chalicelib.database import ConditionError, Database, Item, is_live, number, put_write, string
-from chalicelib.models import RoomName, UserName, direct_users
+from chalicelib.models import DIRECT_PREFIX, RoomName, UserName, direct_users
 from chalicelib.places import (
     MemberKey,
     Membership,
@@ -174,6 +174,24 @@ class MembershipRepository:
             kept += [membership for membership in found if membership]
             after = RoomName(items[-1]["room"]["S"]) if items else after
         return kept[:limit], len(kept) > limit
+
+    def has_direct(self, user: UserName) -> bool:
+        """Tell whether anybody of this name has written, or been written to, directly.
+
+        Eventually consistent, as an index is.
+        """
+        items, _ = self._database.page(
+            self._table,
+            limit=1,
+            IndexName="by_member",
+            KeyConditionExpression="#member = :member AND begins_with(room, :direct)",
+            ExpressionAttributeNames={"#member": "member"},
+            ExpressionAttributeValues={
+                ":member": string(user),
+                ":direct": string(DIRECT_PREFIX),
+            },
+        )
+        return bool(items)
 
     def others(self, room: RoomName, user: UserName) -> bool:
         """Tell whether a room has other members; strongly consistent."""

@@ -212,7 +212,7 @@ class MessageLog:
     def _original(self, content: Content) -> Appended | None:
         if content.cid is None:
             return None
-        item = self._database.get(self._table, idempotency_key(content.user, content.cid))
+        item = self._database.get(self._table, idempotency_key(content, content.cid))
         return _original_of(item) if item and is_live(item, self._clock()) else None
 
     def _item(self, room: RoomName, seq: int) -> Item | None:

@@ -8,12 +8,14 @@ from chalicelib.broadcaster import Broadcaster
 from chalicelib.connections import ConnectionRepository
 from chalicelib.errors import BadRequest, Conflict, Forbidden, NotFound, Unauthorized
 from chalicelib.events import Event, InvitedPush, KickedPush, LeftPush, marked
+from chalicelib.limiter import Limiter
 from chalicelib.memberships import MembershipRepository
 from chalicelib.messages import MessageLog
 from chalicelib.models import ConnectionId, Departure, RoomName, Session, UserName, personal_room
 from chalicelib.places import until_true
 from chalicelib.presence import Presence
 from chalicelib.protocol import encode
+from chalicelib.rates import Rate
 from chalicelib.roles import MEMBER, OWNER, Right, Role, acting_role, may, refusal
 from chalicelib.rooms import RoomRepository
 from chalicelib.standings import Ruling, Standings
@@ -27,6 +29,7 @@ class Moderation:
     not do its part, and Forbidden where the person may not do so (see roles.py).
 
     Args:
+        invitations: How many people one may invite.
         admins: Accounts that act as owners in every public room.
         accounts_exist: Tells whether there is such an account.
     """
@@ -41,6 +44,8 @@ class Moderation:
         log: MessageLog,
         broadcaster: Broadcaster,
         presence: Presence,
+        limiter: Limiter,
+        invitations: Rate,
         lobby: str,
         admins: frozenset[UserName],
         accounts_exist: Callable[[UserName], bool],
@@ -52,6 +57,8 @@ class Moderation:
         self._log = log
         self._broadcaster = broadcaster
         self._presence = presence
+        self._limiter = limiter
+        self._invitations = invitations
         self._lobby = lobby
         self._admins = admins
         self._accounts_exist = accounts_exist
@@ -60,10 +67,13 @@ class Moderation:
         """Make somebody a member with nothing unread, and tell them.
 
         Raises:
+            RateLimited: the person has invited too many.
             NotFound: there is no such account.
             Conflict: they are banned.
         """
         room, user = command.room, command.user
+        name = f"invitations#{session.user}"
+        self._limiter.take(name, self._invitations, what="invitations")
         until_true(lambda: self._invite(self._ruling(session, room, user, "invite")))
         self._tell(user, InvitedPush(room=room, user=session.user, guest=marked(session.guest)))
 

@@ -122,6 +122,14 @@ class Presence:
         """Remove those from rooms who are gone although nobody said so. Never raises."""
         self._guarded(self._sweep, self._due(rooms))
 
+    def verify(self, room: RoomName, members: Sequence[Member]) -> None:
+        """Remove those of these members of a room who are gone, however lately they were heard of.
+
+        Never raises.
+        """
+        pairs = [(room, member) for member in members]
+        self._guarded(lambda: self._forget_gone(pairs, lease=0))
+
     def _count(self, room: RoomName) -> int:
         now = self._clock()
         recent = {
@@ -162,9 +170,11 @@ class Presence:
         people = {member.user for member in found}
         return None if is_public and len(people) > self._limit else found
 
-    def _forget_gone(self, members: Sequence[tuple[RoomName, Member]]) -> set[ConnectionId]:
+    def _forget_gone(
+        self, members: Sequence[tuple[RoomName, Member]], *, lease: int | None = None
+    ) -> set[ConnectionId]:
         """Remove those of the members who are gone, and return their connections."""
-        since = self._clock() - self._lease
+        since = self._clock() - (self._lease if lease is None else lease)
         silent, unknown = self._connections.silent([member for _, member in members], since=since)
         asked = {
             member.connection_id: Probe(member.endpoint, member.connection_id)
@@ -220,7 +230,7 @@ class Presence:
         """
         return iso(self._clock())
 
-    def _guarded(self, use_case: Callable[..., None], *arguments: Any) -> None:
+    def _guarded(self, use_case: Callable[..., object], *arguments: Any) -> None:
         try:
             use_case(*arguments)
         except Exception:

@@ -16,6 +16,8 @@ _DAY = 86_400
 
 _FRAMES = Rate.per(1, 10, burst=50)
 _NEW_ROOMS = Rate.per(3600, 20)
+_INVITATIONS = Rate.per(3600, 200)
+_VISITS = Rate.per(3600, 200)
 _REQUESTS = Rate.per(1, 10, burst=60)
 _REGISTRATIONS = Rate.per(3600, 20)
 _ACCOUNT_LOGINS = Rate.per(300, 10)
@@ -109,6 +111,8 @@ class FairnessSettings:
         new_rooms: NEW_ROOMS_PER_HOUR, 20. Of one person, rooms made by using them included.
         slow_mode: SLOW_MODE_SECONDS, 0. Between two messages of one person to a room that says
             nothing else.
+        invitations: INVITATIONS_PER_HOUR, 200. By one person, those to nobody included.
+        visits: VISITS_PER_HOUR, 200. Connections of guests without a ticket, from one address.
         requests: ADDRESS_RATE, 10 a second, and ADDRESS_BURST, 60 at once. HTTP requests that
             cost us something, from one address.
         registrations: REGISTRATIONS_PER_HOUR, 20. New accounts and guest names from one address.
@@ -121,6 +125,8 @@ class FairnessSettings:
     connections: int = 20
     new_rooms: Rate = _NEW_ROOMS
     slow_mode: int = 0
+    invitations: Rate = _INVITATIONS
+    visits: Rate = _VISITS
     requests: Rate = _REQUESTS
     registrations: Rate = _REGISTRATIONS
     account_logins: Rate = _ACCOUNT_LOGINS
@@ -140,6 +146,10 @@ class FairnessSettings:
             connections=variables.integer("MAX_CONNECTIONS", 20, 0, 1000),
             new_rooms=Rate.per(3600, variables.integer("NEW_ROOMS_PER_HOUR", 20, 0, 1_000_000)),
             slow_mode=variables.integer("SLOW_MODE_SECONDS", 0, 0, _DAY),
+            invitations=Rate.per(
+                3600, variables.integer("INVITATIONS_PER_HOUR", 200, 0, 1_000_000)
+            ),
+            visits=Rate.per(3600, variables.integer("VISITS_PER_HOUR", 200, 0, 1_000_000)),
             requests=Rate.per(
                 1,
                 variables.integer("ADDRESS_RATE", 10, 0, 10_000),

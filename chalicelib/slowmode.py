@@ -47,7 +47,8 @@ class SlowMode:
         seconds = self._seconds(room)
         if not seconds:
             return append()
-        name, rate = f"slow#{room}#{session.user}", Rate(seconds)
+        # By the seconds too: who waits out an old, longer time should not go on doing so.
+        name, rate = f"slow#{room}#{session.user}#{seconds}", Rate(seconds)
         if not self._take(session, room, name, rate):
             return append()
         try:

@@ -183,6 +183,7 @@ def _settings(plan: Plan) -> Settings:
             "MESSAGES_TABLE": MESSAGES_TABLE,
             "MEMBERSHIPS_TABLE": MEMBERSHIPS_TABLE,
             "ACCOUNTS_TABLE": ACCOUNTS_TABLE,
+            "VISITS_PER_HOUR": "0",
             "FRAME_RATE": "0",
             "GUESTS": "true",
             "LOBBY": "lobby",

@@ -25,6 +25,7 @@ SETTINGS = Settings.from_environ(
         "MESSAGES_TABLE": MESSAGES_TABLE,
         "MEMBERSHIPS_TABLE": MEMBERSHIPS_TABLE,
         "ACCOUNTS_TABLE": ACCOUNTS_TABLE,
+        "VISITS_PER_HOUR": "0",
         "FRAME_RATE": "0",
         "NEW_ROOMS_PER_HOUR": "0",
         "LOBBY": "",

@@ -41,6 +41,7 @@ ENVIRON = {
     "MEMBERSHIPS_TABLE": MEMBERSHIPS_TABLE,
     "ACCOUNTS_TABLE": ACCOUNTS_TABLE,
     # Tests ask faster than people do, and their clock stands still.
+    "VISITS_PER_HOUR": "0",
     "FRAME_RATE": "0",
     "ADDRESS_RATE": "0",
     "REGISTRATIONS_PER_HOUR": "0",

@@ -191,6 +191,16 @@ def _contains(tokens: _Tokens) -> Condition:
     return contains
 
 
+def _begins_with(tokens: _Tokens) -> Condition:
+    whole, start = _arguments(tokens, _operand)
+
+    def begins(*given: Any) -> bool:
+        value, beginning = whole(*given), start(*given)
+        return bool(value and beginning and value["S"].startswith(beginning["S"]))
+
+    return begins
+
+
 def _arguments(tokens: _Tokens, read: Callable[[_Tokens], Any]) -> list[Any]:
     tokens.expect("(")
     found = [read(tokens)]
@@ -264,6 +274,7 @@ def _combine(join: Callable[[set[str], set[str]], set[str]]) -> Callable[[_Token
 _FUNCTIONS: dict[str, Callable[[_Tokens], Condition]] = {
     "attribute_exists": _exists,
     "attribute_not_exists": _not_exists,
+    "begins_with": _begins_with,
     "contains": _contains,
 }
 _CLAUSES: dict[str, Callable[[_Tokens], Update]] = {

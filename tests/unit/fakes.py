@@ -31,6 +31,7 @@ ENVIRON = {
     "MEMBERSHIPS_TABLE": MEMBERSHIPS_TABLE,
     "ACCOUNTS_TABLE": ACCOUNTS_TABLE,
     "NEW_ROOMS_PER_HOUR": "0",
+    "VISITS_PER_HOUR": "0",
     "FRAME_RATE": "0",  # the clock of most tests stands still
     "GUESTS": "true",
 }

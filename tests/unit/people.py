@@ -71,6 +71,7 @@ class People:
         self.hasher = FakeHasher()
         self.issuer = external
         self.ended: list[UserName] = []
+        self.revoked: list[UserName] = []
         self.guests: list[UserName | None] = []
         self.failure: Exception | None = None
         self.settings = Settings.from_environ({**ENVIRON, "STAGE": "test", **environ})
@@ -94,7 +95,7 @@ class People:
             table=tables.accounts_table,
             connections_table=tables.connections_table,
             clock=clock,
-            has_memberships=lambda user: bool(memberships.of(user, after=None, limit=1)[0]),
+            has_memberships=memberships.has_direct,
             admins=identity.admins,
         )
         passwords = Passwords(self.hasher)
@@ -105,10 +106,18 @@ class People:
             tokens=self.tokens,
             passwords=passwords,
             logins=Logins(accounts, passwords, limiter, self.settings.fairness),
-            authenticator=Authenticator(identity, self.tokens, accounts, self.issuer, clock),
+            authenticator=Authenticator(
+                identity,
+                self.tokens,
+                accounts,
+                self.issuer,
+                clock,
+                is_revoked=lambda guest: guest.user in self.revoked,
+            ),
             limiter=limiter,
             clock=clock,
             new_guest=self._new_guest,
+            revoke_guest=lambda guest, _: self.revoked.append(guest.user),
             end_sessions=self._end_sessions,
         )
 

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from chalicelib.accounts import RESERVED, Account, AccountRepository
+from chalicelib.accounts import TITLES, WORDS, Account, AccountRepository
 from chalicelib.backoff import Backoff
 from chalicelib.database import ConditionError, Database
 from chalicelib.errors import Conflict, Unauthorized, Unavailable
@@ -86,7 +86,7 @@ def test_a_name_is_given_once_in_all_its_looks(
     assert accounts.find(ALICE) == Account(user=ALICE, token_version=1, password_hash="h1")
 
 
-@pytest.mark.parametrize("name", [*RESERVED, "adm1n", "r00t", "sys.tem", "rnoderator"])
+@pytest.mark.parametrize("name", [*TITLES, *WORDS, "adm1n", "r00t", "sys.tem", "rnoderator"])
 def test_nobody_is_called_what_pretends(
     accounts: AccountRepository, dynamodb: Faulty, name: str
 ) -> None:

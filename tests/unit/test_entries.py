@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.database import Item
-from chalicelib.drafts import Content, Entry, State
+from chalicelib.drafts import Content, Entry, Message, State
 from chalicelib.entries import (
     TAIL,
     edited_target,
@@ -14,7 +14,7 @@ from chalicelib.entries import (
     is_message,
     reaction_key,
 )
-from chalicelib.models import LARGEST_INTEGER, is_room
+from chalicelib.models import LARGEST_INTEGER, UserName, is_room
 from tests.unit.fakes import ALICE, BOB, LOBBY, deleted, edited, reacted, said
 
 AT = "2026-01-02T03:04:05.678Z"
@@ -98,10 +98,16 @@ def test_only_messages_are_messages_and_only_edits_show_the_text_of_another(
 def test_what_is_remembered_of_a_cid_is_the_persons_own(
     user: str, cid: str, other_user: str, other_cid: str
 ) -> None:
-    one = idempotency_key(ALICE.__class__(user), cid)
+    one = idempotency_key(said(user=UserName(user)), cid)
 
-    assert one != idempotency_key(BOB.__class__(other_user), other_cid)
+    assert one != idempotency_key(said(user=UserName(other_user)), other_cid)
     assert not is_room(one["room"]["S"])
+
+
+def test_an_account_does_not_inherit_the_cids_of_the_guest_of_its_name() -> None:
+    guest = Message(room=LOBBY, user=ALICE, guest=True, text="x")
+
+    assert idempotency_key(guest, "c1") != idempotency_key(said(user=ALICE), "c1")
 
 
 def test_the_end_of_a_room_is_after_every_seq_that_a_client_may_name() -> None:
