@@ -59,6 +59,17 @@ def test_nobody_gets_anothers_name_by_way_of_another_issuer(
     assert chat.post("/register", username="bo", password="long enough")["status"] == 409
 
 
+def test_who_is_called_something_else_by_the_issuer_stays_who_they_are(
+    chat: Chat, issuer: IssuerServer
+) -> None:
+    chat.connect(token(issuer, "ada", sub="s-1"))
+
+    renamed = chat.connect(token(issuer, "countess", sub="s-1"))
+
+    assert renamed.name == "ada"
+    assert chat.register("countess")
+
+
 def test_logging_out_ends_what_their_token_has_opened(chat: Chat, issuer: IssuerServer) -> None:
     theirs = token(issuer, "ada")
     ada = chat.connect(theirs)

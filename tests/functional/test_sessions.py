@@ -186,13 +186,43 @@ def test_a_guest_has_the_same_name_on_every_connection_with_its_token(chat: Chat
     assert chat.join("bo").name != "bo"
 
 
+@pytest.mark.clause("S4")
 def test_a_guest_logs_out_too(chat: Chat) -> None:
     token = chat.post("/guest", username="bo")["token"]
     guest = chat.connect(token)
+    waiting = chat.post("/ticket", token=token)["ticket"]
 
     chat.post("/logout", token=token)
 
     assert guest.ask("hello")["code"] == "unauthorized"
+    with pytest.raises(HandshakeRefused):
+        chat.client.connect(f"/?ticket={waiting}")
+    for path in ("/ticket", "/token"):
+        assert chat.post(path, token=token)["status"] == 401
+
+
+@pytest.mark.parametrize("name", ["ali", "ian", "kim", "rob", "mod-est", "me-lanie", "amin"])
+def test_people_are_called_as_they_are_called(chat: Chat, name: str) -> None:
+    assert chat.post("/register", username=name, password=PASSWORD)["status"] == 200
+
+
+def test_a_guest_who_has_only_been_in_rooms_may_register_the_name(chat: Chat) -> None:
+    guest = chat.join("hanna", "tea")
+    guest.ask("rooms")
+    guest.socket.leave()
+
+    assert chat.post("/register", username="hanna", password=PASSWORD)["status"] == 200
+
+
+def test_so_many_are_invited_in_an_hour(start: Start) -> None:
+    chat = start(INVITATIONS_PER_HOUR="2")
+    ada = chat.member("ada")
+    chat.register("bo")
+    ada.ask("createroom", room="tea", private=True)
+
+    answers = [ada.ask("invite", room="tea", user=name) for name in ("bo", "nobody-1", "nobody-2")]
+
+    assert [answer.get("code") for answer in answers] == [None, "not_found", "rate_limited"]
 
 
 # How much

@@ -93,7 +93,19 @@ def test_slow_mode_changes_in_seconds_everywhere(chat: Chat, alice: Person) -> N
     chat.clock.now += 5
 
     assert here == ["ack", "ack"]
-    assert [say(bob), say(bob)] == ["rate_limited", "rate_limited"]
+    assert [say(bob), say(bob)] == ["ack", "rate_limited"]
+
+
+@pytest.mark.clause("G7")
+def test_nobody_waits_out_a_time_that_was_made_shorter(chat: Chat, alice: Person) -> None:
+    alice.ask("slowmode", room="tea", seconds=86_400)
+    bob = chat.member("bob", "tea")
+    say(bob)
+
+    alice.ask("slowmode", room="tea", seconds=5)
+    chat.clock.now += 5
+
+    assert say(bob) == "ack"
 
 
 @pytest.mark.clause("G7")

@@ -314,7 +314,7 @@ def test_two_tabs_with_the_first_token_of_another_issuer_come_to_the_same() -> N
         )
 
         assert results["one"] == results["other"] is not None
-        assert len(items) == 2
+        assert len(items) == 3
 
 
 def test_of_two_people_with_the_same_name_elsewhere_one_gets_it() -> None:

@@ -489,11 +489,38 @@ def test_a_guests_token_ends_when_the_name_becomes_an_accounts(people: People) -
 def test_a_guest_logs_out_of_connections_and_has_no_password(people: People) -> None:
     token = people.entrance.guest(said(username="bo"))["token"]
 
-    people.entrance.logout(said(token=token))
     with pytest.raises(Forbidden, match="there is no password to change"):
         change(people, token)
+    people.entrance.logout(said(token=token))
 
-    assert people.ended == ["bo"]
+    assert people.ended == ["bo", "bo"]
+    with pytest.raises(Unauthorized):
+        people.entrance.ticket(said(token=token))
+
+
+def test_a_password_is_changed_although_the_parameters_were_changed_before(
+    people: People,
+) -> None:
+    token = people.register()
+    people.hasher.version = "v2"
+
+    assert change(people, token)["user"] == "ada"
+
+
+def test_what_has_been_revoked_is_answered_although_the_rest_fails(people: People) -> None:
+    token = people.register()
+    ended: list[str] = []
+
+    def end_once(identity: Identity) -> None:
+        if ended:
+            raise Unavailable
+        ended.append(identity.user)
+
+    people.entrance._end_sessions = end_once
+
+    assert people.entrance.logout(said(token=token)) == {}
+    with pytest.raises(Unauthorized):
+        people.entrance.ticket(said(token=token))
 
 
 # Other issuers
