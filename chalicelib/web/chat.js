@@ -35,6 +35,8 @@ export class Chat {
   #listTimer = 0;
   /** @type {WeakMap<Room, Promise>} the subscription that is under way */
   #following = new WeakMap();
+  /** Settles after the last list or departure. */
+  #turns = Promise.resolve();
   /** @type {Set<Set<string>>} of each list that is being read: what was left meanwhile */
   #lists = new Set();
   #holeTimers = new Map();
@@ -150,7 +152,7 @@ export class Chat {
     const left = new Set();
     this.#lists.add(left);
     try {
-      await this.#readList(request, left);
+      await this.#inTurn(() => this.#readList(request, left));
     } finally {
       this.#lists.delete(left);
     }
@@ -170,7 +172,7 @@ export class Chat {
     const room = this.add(name);
     Object.assign(room, { visibility, role });
     room.counted = seq;
-    room.unread = this.#handlers.isRead(room) ? 0 : unread;
+    room.unread = this.#handlers.isRead(room) ? 0 : room.timeline.othersAmong(unread, seq, this.me);
     if (room.timeline.opened) this.#exists(room, seq);
   }
 
@@ -202,8 +204,8 @@ export class Chat {
   /** On all devices of the person; the others are told by a push. */
   leave(room) {
     return this.#attempt(async () => {
-      await this.#following.get(room); // API Gateway may handle two frames in either order (L8)
-      await this.#request("leave", { room: room.name });
+      await this.#following.get(room);
+      await this.#inTurn(() => this.#request("leave", { room: room.name }));
       this.#drop(room, null);
     });
   }
@@ -222,6 +224,13 @@ export class Chat {
 
   #has(room) {
     return this.rooms.get(room.name) === room;
+  }
+
+  /** API Gateway may handle two frames in either order (L8), and to list rooms is to be in them. */
+  #inTurn(act) {
+    const turn = this.#turns.then(act);
+    this.#turns = turn.catch(() => {});
+    return turn;
   }
 
   /** Asks the server for something that changes rooms, and then what they are now. */

@@ -145,6 +145,12 @@ export class Timeline {
     return this.messages.filter((message) => message.seq > seq && message.user !== me).length;
   }
 
+  /** How many of the last `count` messages up to the entry `seq` others wrote; all, where it is not known. */
+  othersAmong(count, seq, me) {
+    if (!this.opened || this.#last !== seq || this.#messages.length < count) return count;
+    return this.#messages.slice(this.#messages.length - count).filter(({ user }) => user !== me).length;
+  }
+
   #drain() {
     if (!this.opened) {
       while (this.#early.size > EARLY_UNOPENED) this.#early.delete(Math.min(...this.#early.keys()));

@@ -14,6 +14,8 @@ export class Tools {
   #picker;
   #buttons;
   #message = null;
+  /** Where the mouse is: a message that is on its way has no tools yet, and gets them there. */
+  #pointed = null;
 
   /** @param handlers messageOf(node), onReact(message, emoji), onEdit(message), onDelete(message) */
   constructor(list, handlers) {
@@ -54,6 +56,7 @@ export class Tools {
   /** After an update: what the toolbar belongs to may be another text, or gone. */
   refresh() {
     if (this.#message) this.show(this.#bar.closest(".message"));
+    else if (this.#pointed?.isConnected) this.show(this.#pointed);
   }
 
   #togglePicker() {
@@ -79,6 +82,7 @@ export class Tools {
 
   #act(handler) {
     const message = this.#message;
+    this.#pointed = null;
     this.hide();
     this.#handlers[handler](message);
   }
@@ -88,17 +92,22 @@ export class Tools {
     const nodeAt = (event) => event.target.closest?.(".message");
     list.addEventListener("pointerover", (event) => {
       const isBusy = !this.#picker.hidden || this.#bar.contains(document.activeElement);
-      if (event.pointerType === "mouse" && !isBusy && nodeAt(event)) this.show(nodeAt(event));
+      if (event.pointerType !== "mouse") return;
+      this.#pointed = nodeAt(event);
+      if (!isBusy && this.#pointed) this.show(this.#pointed);
     });
     list.addEventListener("pointerleave", (event) => {
       const isBusy = !this.#picker.hidden || this.#bar.closest(".message")?.contains(document.activeElement);
-      if (event.pointerType === "mouse" && !isBusy) this.hide();
+      if (event.pointerType !== "mouse") return;
+      this.#pointed = null;
+      if (!isBusy) this.hide();
     });
     list.addEventListener("focusin", (event) => nodeAt(event) && this.show(nodeAt(event)));
     list.addEventListener("focusout", (event) => !list.contains(event.relatedTarget) && event.relatedTarget && this.hide());
     list.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || !this.#bar.isConnected) return;
       event.stopPropagation();
+      this.#pointed = null;
       if (this.#picker.hidden) this.hide();
       else {
         this.#closePicker();

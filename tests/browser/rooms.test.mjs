@@ -335,3 +335,40 @@ test("a direct room is named after both, in order", () => {
   assert.equal(directRoom("bob", "ada"), "dm:ada:bob");
   assert.deepEqual(["dm:ada:bob", "dm:ada:eve", "dm:bob", "tea"].map((name) => peerOf(name, "bob")), ["ada", null, null, null]);
 });
+
+test("own messages are not among the unread ones, as far as the log is here", () => {
+  const log = new Timeline();
+  assert.equal(log.othersAmong(2, 2, "ada"), 2);
+  const users = ["bob", "ada", "bob", "ada"];
+  log.open(users.map((user, index) => ({ type: "message", seq: index + 1, user, message: "x", at: at(index) })), { older: false });
+
+  assert.equal(log.othersAmong(0, 4, "ada"), 0);
+  assert.equal(log.othersAmong(1, 4, "ada"), 0);
+  assert.equal(log.othersAmong(3, 4, "ada"), 1);
+  assert.equal(log.othersAmong(3, 5, "ada"), 3);
+  assert.equal(log.othersAmong(9, 4, "ada"), 9);
+});
+
+test("messages wait for their turn in their order, and reactions do not wait for them", () => {
+  const room = new Room("hall");
+  const item = (action, state, notBefore) => ({ action, state, notBefore, cid: `${room.outbox.length}` });
+  room.outbox.push(item("sendmessage", "failed"), item("sendmessage", "sending", 100), item("sendmessage", "sending"), item("react", "sending"));
+
+  assert.equal(room.nextUnsent(99), room.outbox[3]);
+  assert.equal(room.nextUnsent(100), room.outbox[1]);
+  assert.equal(room.waitsUntil, 100);
+  room.outbox.splice(1, 1);
+  assert.equal(room.nextUnsent(0), room.outbox[1]);
+  assert.equal(room.waitsUntil, null);
+});
+
+test("guests are known by the newest that was said of them", () => {
+  const people = new People();
+  people.asked();
+  people.moved({ user: "bob", guest: true, status: "joined", at: at(1) });
+  people.answered({ users: ["ada", "eve"], guests: ["eve"], count: 2 });
+
+  assert.deepEqual(["ada", "bob", "eve"].filter((user) => people.isGuest(user)), ["bob", "eve"]);
+  people.moved({ user: "bob", status: "joined", at: at(2) });
+  assert.equal(people.isGuest("bob"), false);
+});
