@@ -150,7 +150,9 @@ class Application:
             publisher=self._publisher,
             broadcaster=self._broadcaster,
             presence=self._presence,
-            directory=Directory(self._memberships, self._log, self._access),
+            directory=Directory(
+                self._memberships, self._log, self._access, lobby=self._settings.lobby
+            ),
             access=self._access,
             doors=self._doors,
             moderation=self._moderation,

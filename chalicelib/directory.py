@@ -28,11 +28,13 @@ class Directory:
         log: MessageLog,
         access: Access,
         *,
+        lobby: str = "",
         page: int = PAGE,
     ) -> None:
         self._memberships = memberships
         self._log = log
         self._access = access
+        self._lobby = lobby
         self._page = page
 
     def read(self, session: Session, room: RoomName, seq: int) -> tuple[int, bool]:
@@ -60,7 +62,9 @@ class Directory:
         """Return the first rooms after one, by name, and whether there are more.
 
         The public rooms that the connection is subscribed to are among them even where the person
-        is no member (the lobby, which everyone is in by connecting): from this moment on they are.
+        is no member. In the lobby, which everyone is in by connecting, they are one from this
+        moment on; elsewhere not: who leaves a room, or is taken out of it, on another device at
+        this moment, must not be put back.
 
         Raises:
             Unavailable: the database did not answer in time.
@@ -99,7 +103,9 @@ class Directory:
     ) -> RoomInfo:
         end = self._log.last(room)
         if membership is None and place is not None:
-            membership = place.members.get(session.user) or self._join(session, place, end)
+            membership = place.members.get(session.user)
+            if membership is None and room == self._lobby:
+                membership = self._join(session, place, end)
         read = membership.read if membership else end
         return RoomInfo(
             name=room,

@@ -31,7 +31,7 @@ DIRECT = direct_room(ALICE, BOB)
 
 @pytest.fixture
 def directory(memberships: MembershipRepository, log: MessageLog) -> Directory:
-    return Directory(memberships, log, Access(memberships), page=3)
+    return Directory(memberships, log, Access(memberships), lobby="lobby", page=3)
 
 
 def join(directory: Directory, who: Session, room: RoomName) -> None:
@@ -224,7 +224,7 @@ def test_pages_hold_joined_and_subscribed_rooms_once(
 def test_more_than_fifty_rooms_come_in_pages(
     memberships: MembershipRepository, log: MessageLog
 ) -> None:
-    directory = Directory(memberships, log, Access(memberships))
+    directory = Directory(memberships, log, Access(memberships), lobby="lobby")
     names = [f"r{n:03}" for n in range(120)]
     for name in names[::2]:
         joined(memberships, RoomName(name), ALICE, Position(), guest=False)
@@ -254,7 +254,7 @@ def test_what_has_expired_is_still_counted(
     memberships: MembershipRepository, new_log: LogFactory, clock: Clock
 ) -> None:
     log = new_log(retention=60)
-    directory = Directory(memberships, log, Access(memberships))
+    directory = Directory(memberships, log, Access(memberships), lobby="lobby")
     join(directory, session(), LOBBY)
     log.append(said())
     clock.now += 60
@@ -286,3 +286,12 @@ def test_a_page_costs_one_read_for_each_room_and_one_for_all(
         "batch_get_item",
         *["query"] * 3,
     ]
+
+
+def test_a_room_that_is_being_left_is_not_joined_by_listing_it(
+    directory: Directory, memberships: MembershipRepository
+) -> None:
+    # The connection was still subscribed when its frame was let in.
+    assert directory.rooms(session("tea"), None)[0] == [info("tea")]
+
+    assert memberships.of(session().user, after=None, limit=9) == ([], False)
