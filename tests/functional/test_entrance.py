@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -60,21 +61,20 @@ Open = Callable[..., Site]
 
 @pytest.fixture
 def open_site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
-    clients: list[TestClient] = []
+    clients = ExitStack()
 
     def start(**environ: str) -> Site:
         people = People(Clock(START), external=None, **environ)
         client = TestClient(app_module.app, stage_name="local", project_dir=ROOT)
-        clients.append(client.__enter__())
+        clients.enter_context(client)
         application = SimpleNamespace(
             entrance=people.entrance, perimeter=Perimeter(people.settings.identity)
         )
         monkeypatch.setattr(app_module, "application", lambda: application)
         return Site(people, client)
 
-    yield start
-    for client in clients:
-        client.__exit__(None, None, None)
+    with clients:
+        yield start
 
 
 @pytest.fixture
