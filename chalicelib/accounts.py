@@ -5,11 +5,20 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Self
 
-from chalicelib.database import ConditionError, Database, Item, number, put_write, string
+from chalicelib.database import (
+    ConditionError,
+    Database,
+    Item,
+    check_write,
+    number,
+    put_write,
+    string,
+)
 from chalicelib.errors import Conflict, Unauthorized
 from chalicelib.identities import Identity
 from chalicelib.models import SYSTEM_USER, UserName
 from chalicelib.names import skeleton
+from chalicelib.records import claim_key, item_key
 
 # Names that others would trust for what they seem to be, and so all that look like one.
 TITLES = frozenset(
@@ -81,10 +90,10 @@ class AccountRepository:
     Args:
         database: Where the tables are.
         table: The accounts.
-        connections_table: Where the claims of guests are: `user#<skeleton>`, `guest`.
+        connections_table: Where the claims of guests are, see Claims.
         clock: Epoch seconds.
-        has_memberships: Tells whether anybody of this name is a member of a room. A guest may have
-            left direct messages, which belong to the name: whoever registered it would read them.
+        has_messages: Tells whether anybody of this name has sent or got direct messages. A guest
+            may have left some, which belong to the name: whoever registered it would read them.
         admins: More names that nobody gets.
     """
 
@@ -95,14 +104,14 @@ class AccountRepository:
         table: str,
         connections_table: str,
         clock: Callable[[], float],
-        has_memberships: Callable[[UserName], bool],
+        has_messages: Callable[[UserName], bool],
         admins: Iterable[UserName] = (),
     ) -> None:
         self._database = database
         self._table = table
         self._connections_table = connections_table
         self._clock = clock
-        self._has_memberships = has_memberships
+        self._has_messages = has_messages
         self._reserved = frozenset(map(skeleton, {*TITLES, *admins}))
 
     def create(self, user: UserName, password_hash: str) -> Account:
@@ -192,30 +201,23 @@ class AccountRepository:
 
         It does not know of names that pretend: see `is_reserved`.
         """
-        return {
-            "ConditionCheck": {
-                "TableName": self._table,
-                "Key": _look_key(skeleton(user)),
-                "ConditionExpression": "attribute_not_exists(username)",
-            }
-        }
+        key = _look_key(skeleton(user))
+        return check_write(self._table, key, ConditionExpression="attribute_not_exists(username)")
 
     def check_version_write(self, identity: Identity) -> dict[str, Any]:
         """Return the part of a transaction that fails when this identity is worth nothing any more.
 
         For accounts only: guests have no version.
         """
-        return {
-            "ConditionCheck": {
-                "TableName": self._table,
-                "Key": _key(identity.user),
-                "ConditionExpression": "token_version = :version",
-                "ExpressionAttributeValues": {":version": number(identity.version)},
-            }
-        }
+        return check_write(
+            self._table,
+            _key(identity.user),
+            ConditionExpression="token_version = :version",
+            ExpressionAttributeValues={":version": number(identity.version)},
+        )
 
     def _create(self, user: UserName, proof: Item) -> Account:
-        if self.is_reserved(user) or self._has_memberships(user):
+        if self.is_reserved(user) or self._has_messages(user):
             raise Conflict(_TAKEN)
         item = {
             **_key(user),
@@ -245,14 +247,12 @@ class AccountRepository:
             raise
 
     def _no_guest(self, user: UserName) -> dict[str, Any]:
-        return {
-            "ConditionCheck": {
-                "TableName": self._connections_table,
-                "Key": {"pk": string(f"user#{skeleton(user)}"), "sk": string("guest")},
-                "ConditionExpression": "attribute_not_exists(pk) OR expires_at <= :now",
-                "ExpressionAttributeValues": {":now": number(self._clock())},
-            }
-        }
+        return check_write(
+            self._connections_table,
+            item_key(claim_key(user)),
+            ConditionExpression="attribute_not_exists(pk) OR expires_at <= :now",
+            ExpressionAttributeValues={":now": number(self._clock())},
+        )
 
     def _replace(self, user: UserName, old_hash: str, new_hash: str, *, raising: int) -> Account:
         item = self._database.update(

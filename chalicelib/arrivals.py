@@ -148,27 +148,23 @@ class Arrivals:
         Counted after it was added, so that of several which come at the same time none is missed.
         All of them may go then, and one of them come again.
         """
+        limit = self._settings.fairness.connections
+        if not limit:
+            return
         try:
-            if not self._is_too_many(session):
+            devices = self._connections.devices(session.user)
+            if len(devices) <= limit:
                 return
             # Some may be dead, and nobody has noticed.
-            others = [
-                device
-                for device in self._connections.devices(session.user)
-                if device.connection_id != session.connection_id
-            ]
+            others = [it for it in devices if it.connection_id != session.connection_id]
             self._presence.verify(personal_room(session.user), others)
-            if not self._is_too_many(session):
+            if len(self._connections.devices(session.user)) <= limit:
                 return
         except Exception:  # it is registered: one connection too many is the lesser evil
             logger.exception("the connections of a person could not be counted")
             return
         self._connections.remove(session.connection_id)
-        raise TooManyConnections(limit=self._settings.fairness.connections)
-
-    def _is_too_many(self, session: Session) -> bool:
-        limit = self._settings.fairness.connections
-        return bool(limit) and len(self._connections.devices(session.user)) > limit
+        raise TooManyConnections(limit=limit)
 
     def _names(self, wanted: UserName | None) -> Iterator[UserName]:
         names = candidates(wanted, self._random)

@@ -5,12 +5,10 @@ from collections.abc import Callable
 
 from chalicelib.accounts import AccountRepository
 from chalicelib.errors import Forbidden, Unauthorized
-from chalicelib.identities import Claims, ExternalIdentity, Identity
+from chalicelib.identities import MAX_TOKEN_LENGTH, Claims, ExternalIdentity, Identity
 from chalicelib.settings import IdentitySettings
 from chalicelib.tokens import Tokens, alleged_issuer
 
-# Longer than ours, as other issuers tell more. API Gateway takes headers of 10,240 bytes in all.
-_LONGEST = 16_384
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/=-]+) *", re.IGNORECASE)
 _REVOKED = "the token is no longer valid: log in again"
 
@@ -79,7 +77,7 @@ class Authenticator:
         return self.authenticate(found[1])
 
     def _external_for(self, token: str) -> ExternalVerifier | None:
-        if self._external is None or len(token) > _LONGEST:
+        if self._external is None or len(token) > MAX_TOKEN_LENGTH:
             return None
         return self._external if alleged_issuer(token) == self._settings.oidc_issuer else None
 

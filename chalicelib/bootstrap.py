@@ -291,7 +291,7 @@ class Application:
             table=self._settings.accounts_table,
             connections_table=self._settings.connections_table,
             clock=self._clock,
-            has_memberships=self._has_memberships,
+            has_messages=self._memberships.has_direct,
             admins=self._settings.identity.admins,
         )
 
@@ -363,9 +363,6 @@ class Application:
 
     def _is_known(self, user: UserName) -> bool:
         return self._has_account(user) or self._claims.is_held(user)
-
-    def _has_memberships(self, user: UserName) -> bool:
-        return self._memberships.has_direct(user)
 
     @cached_property
     def _keys(self) -> Keyring:

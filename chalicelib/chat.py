@@ -3,14 +3,15 @@
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from chalicelib.actions import Actions
 from chalicelib.arrivals import Arrivals
+from chalicelib.attempts import attempt
 from chalicelib.commands import Command, Refresh
 from chalicelib.connections import ConnectionRepository
 from chalicelib.doorkeeper import Doorkeeper
-from chalicelib.errors import ChatError, Internal, Unauthorized
+from chalicelib.errors import ChatError, Unauthorized
 from chalicelib.events import Event, Failure
 from chalicelib.gateway import ConnectionsGateway, Outcome, Post
 from chalicelib.origins import Origin
@@ -20,8 +21,6 @@ from chalicelib.publisher import Publisher
 from chalicelib.settings import Settings
 
 logger = logging.getLogger(__name__)
-_T = TypeVar("_T")
-_SERVER_ERROR = 500
 
 
 class ChatService:
@@ -57,7 +56,7 @@ class ChatService:
         403 for a page from elsewhere; 409 for a guest's name that has passed to another; 429 for
         one connection too many; 503 while the database is unavailable; 500 for anything else.
         """
-        outcome = _attempt(partial(self._register, event))
+        outcome = attempt(partial(self._register, event))
         return {"statusCode": outcome.status if isinstance(outcome, ChatError) else 200}
 
     def authorize(self, event: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,18 +65,18 @@ class ChatService:
 
     def receive(self, event: Mapping[str, Any]) -> None:
         """Do what a frame asks for, and post the answer to where it came from."""
-        _attempt(partial(self._receive, event))
+        attempt(partial(self._receive, event))
 
     def disconnect(self, event: Mapping[str, Any]) -> None:
         """Remove the connection and all its subscriptions.
 
         API Gateway does not promise this event; see Presence for what stays without it.
         """
-        _attempt(partial(self._remove, event))
+        attempt(partial(self._remove, event))
 
     def publish(self, payload: object) -> dict[str, Any]:
         """Say something in a room on behalf of a back end. See Publisher.publish."""
-        outcome = _attempt(partial(self._publisher.publish, payload))
+        outcome = attempt(partial(self._publisher.publish, payload))
         if not isinstance(outcome, ChatError):
             return outcome
         described = ("code", "message", "retryable")
@@ -106,9 +105,9 @@ class ChatService:
             logger.warning("an answer to %s was lost: %s", origin.connection_id, outcome.value)
 
     def _answer(self, origin: Origin, body: object) -> Event | None:
-        command = _attempt(partial(decode, body, limit=self._settings.max_frame_bytes))
+        command = attempt(partial(decode, body, limit=self._settings.max_frame_bytes))
         # A frame that cannot be read counts like any other.
-        answer = _attempt(partial(self._perform, origin, command))
+        answer = attempt(partial(self._perform, origin, command))
         if isinstance(answer, ChatError):
             answer.regarding(id=command.id, action=command.action)
             return Failure.of(answer)
@@ -121,16 +120,3 @@ class ChatService:
         if session.is_over(self._clock()) and not isinstance(command, Refresh):
             raise Unauthorized(reason="the session is over: refresh it, or connect again")
         return self._actions.perform(session, command)
-
-
-def _attempt(use_case: Callable[[], _T]) -> _T | ChatError:
-    """Return what the use case returns, or the error it ends in: the one place that catches."""
-    try:
-        return use_case()
-    except ChatError as error:
-        if error.status >= _SERVER_ERROR:
-            logger.warning("%s", error.message, exc_info=True)
-        return error
-    except Exception:
-        logger.exception("a fault of ours")
-        return Internal()

@@ -4,12 +4,20 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.database import ConditionError, Database, Item, is_live, number, put_write, string
+from chalicelib.database import (
+    ConditionError,
+    Database,
+    Item,
+    check_write,
+    is_live,
+    number,
+    put_write,
+    string,
+)
 from chalicelib.errors import Unauthorized
 from chalicelib.identities import Identity, Ticket
 from chalicelib.models import ConnectionId, Session, UserName
-from chalicelib.names import skeleton
-from chalicelib.records import item_key
+from chalicelib.records import claim_key, item_key
 
 # How far the clocks of two functions may be apart: what was used is remembered for longer than
 # any of them takes it for good.
@@ -76,7 +84,7 @@ class Claims:
                 connections.
         """
         item = {
-            **item_key(_name_key(user)),
+            **item_key(claim_key(user)),
             "user": string(user),
             "connection_id": string(connection_id),
             "expires_at": number(expires_at),
@@ -149,12 +157,9 @@ class Claims:
 
     def not_revoked(self, guest: Identity) -> Demand:
         """Return the check that a guest has not logged out for good."""
-        check = {
-            "TableName": self._table,
-            "Key": item_key(_revoked_key(guest)),
-            "ConditionExpression": "attribute_not_exists(pk)",
-        }
-        return Demand({"ConditionCheck": check}, Unauthorized(reason="logged out: come again"))
+        key = item_key(_revoked_key(guest))
+        check = check_write(self._table, key, ConditionExpression="attribute_not_exists(pk)")
+        return Demand(check, Unauthorized(reason="logged out: come again"))
 
     def release(self, sessions: Iterable[Session]) -> None:
         """Let the names of guests go, whose connections end.
@@ -170,14 +175,14 @@ class Claims:
                 self._release(session)
 
     def _item(self, user: UserName) -> Item | None:
-        item = self._database.get(self._table, item_key(_name_key(user)))
+        item = self._database.get(self._table, item_key(claim_key(user)))
         return item if item is not None and is_live(item, self._clock()) else None
 
     def _release(self, session: Session) -> None:
         try:
             self._database.delete(
                 self._table,
-                item_key(_name_key(session.user)),
+                item_key(claim_key(session.user)),
                 ConditionExpression="connection_id = :id AND attribute_not_exists(key_digest)",
                 ExpressionAttributeValues={":id": string(session.connection_id)},
             )
@@ -198,13 +203,9 @@ def meet(
     try:
         database.transact_until_done([*(demand.write for demand in wanted), *writes])
     except ConditionError as error:
-        first = min(place for place in error.failed)
+        first = min(error.failed)
         raise wanted[first].refusal from error
 
 
 def _revoked_key(guest: Identity) -> tuple[str, str]:
     return f"revoked#{guest.key_digest}", "guest"
-
-
-def _name_key(user: UserName) -> tuple[str, str]:
-    return f"user#{skeleton(user)}", "guest"

@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, json
 
 from chalicelib.errors import BadRequest, TooLarge
+from chalicelib.identities import MAX_TOKEN_LENGTH
 from chalicelib.models import (
     LARGEST_INTEGER,
     ROOM_PATTERN,
@@ -24,7 +25,6 @@ from chalicelib.roles import Role
 MAX_MESSAGE_BYTES = 32_000
 HISTORY_LIMIT = 100
 MAX_EMOJI_LENGTH = 16
-MAX_TOKEN_LENGTH = 16_384
 SLOWEST_SECONDS = 86_400
 
 _USER = USER_PATTERN.removeprefix("^").removesuffix(r"\Z")

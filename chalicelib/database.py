@@ -60,6 +60,11 @@ def put_write(table: str, item: Item, **condition: Any) -> dict[str, Any]:
     return {"Put": {"TableName": table, "Item": item, **condition}}
 
 
+def check_write(table: str, key: Item, **condition: Any) -> dict[str, Any]:
+    """Return the part of a transaction that writes nothing and fails unless a condition holds."""
+    return {"ConditionCheck": {"TableName": table, "Key": key, **condition}}
+
+
 def is_live(item: Item, now: float) -> bool:
     """Tell whether an item has not expired: the time to live of a table may be days late."""
     return "expires_at" not in item or float(item["expires_at"]["N"]) > now

@@ -8,7 +8,7 @@ from chalicelib.accounts import AccountRepository
 from chalicelib.authentication import Authenticator
 from chalicelib.errors import Forbidden, NotFound, Unauthorized
 from chalicelib.forms import Credentials, GuestWish, HttpRequest, PasswordChange, read
-from chalicelib.identities import Claims, Identity
+from chalicelib.identities import Identity
 from chalicelib.limiter import Limiter
 from chalicelib.logins import Logins
 from chalicelib.models import UserName
@@ -160,10 +160,6 @@ class Entrance:
             identity, lambda: self._accounts.change_password(user, old_hash, new_hash)
         )
         return self._welcome(account.identity)
-
-    def authenticate(self, token: str) -> Claims:
-        """See Authenticator.authenticate."""
-        return self._authenticator.authenticate(token)
 
     def _knock(self, request: HttpRequest) -> None:
         rate = self._settings.fairness.requests

@@ -8,7 +8,7 @@ from msgspec import Struct, ValidationError, convert
 
 from chalicelib import strictjson
 from chalicelib.errors import BadRequest, TooLarge
-from chalicelib.models import USER_RULE, UserName, is_user
+from chalicelib.models import USER_RULE, UserName, user_name
 
 MAX_BODY_BYTES = 4096
 _BODY = "the body"
@@ -106,7 +106,7 @@ def _explained(error: ValidationError) -> BadRequest:
 
 
 def _user(name: str) -> UserName:
-    # The Kelvin sign becomes a plain k in lower case.
-    if not name.isascii() or not is_user(name.lower()):
+    user = user_name(name)
+    if user is None:
         raise BadRequest(field="username", problem=USER_RULE)
-    return UserName(name.lower())
+    return user

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 from chalicelib.errors import BadRequest
-from chalicelib.models import USER_LENGTH, USER_RULE, UserName, is_user
+from chalicelib.models import USER_LENGTH, USER_RULE, UserName, user_name
 
 # Without 0, 1, i, l and o, which people mix up.
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
@@ -22,10 +22,10 @@ def requested_name(name: Any) -> UserName | None:
     """
     if name is None:
         return None
-    # The Kelvin sign becomes a plain k in lower case.
-    if not isinstance(name, str) or not name.isascii() or not is_user(name.lower()):
+    user = user_name(name)
+    if user is None:
         raise BadRequest(field="name", problem=USER_RULE)
-    return UserName(name.lower())
+    return user
 
 
 def requested_key(key: Any) -> str | None:

@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 
 from chalicelib.models import UserName
 
+# Characters of a token of any issuer; ours are shorter.
+MAX_TOKEN_LENGTH = 16_384
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:

@@ -12,13 +12,13 @@ from jwt.exceptions import PyJWTError
 
 from chalicelib import strictjson
 from chalicelib.errors import Unavailable
+from chalicelib.models import LOOPBACK
 
 FRESH_SECONDS = 3600
 STALE_SECONDS = 86_400
 UNKNOWN_KEY_PAUSE = 30
 FAILURE_PAUSE = 10
 
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _RSA_BITS = range(2048, 8193)
 # A key is for one algorithm, by its type and curve: never what a token's header says.
 # The members are those of a public key; PyJWT would make a private key of what has more.
@@ -169,7 +169,7 @@ def _is_safe(url: object, issuer: str) -> bool:
     """Tell whether keys may come from there: https, or, with an issuer on this machine, from it."""
     try:
         parts = urlsplit(url if isinstance(url, str) else "")
-        local = parts.hostname in _LOOPBACK and urlsplit(issuer).hostname in _LOOPBACK
+        local = parts.hostname in LOOPBACK and urlsplit(issuer).hostname in LOOPBACK
     except ValueError:
         return False
     return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and local))

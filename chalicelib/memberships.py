@@ -3,7 +3,16 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from chalicelib.database import ConditionError, Database, Item, is_live, number, put_write, string
+from chalicelib.database import (
+    ConditionError,
+    Database,
+    Item,
+    check_write,
+    is_live,
+    number,
+    put_write,
+    string,
+)
 from chalicelib.models import DIRECT_PREFIX, RoomName, UserName, direct_users
 from chalicelib.places import (
     MemberKey,
@@ -95,19 +104,14 @@ class MembershipRepository:
         now = self._clock()
         if user in place.members:
             key, condition = MemberKey(place.name, user).item, unchanged(place, user, now)
-            return [{"ConditionCheck": {"TableName": self._table, "Key": key, **condition}}]
+            return [check_write(self._table, key, **condition)]
         item = self._item(Membership(place.name, MEMBER, read), user, guest=guest)
         return [put_write(self._table, item, **absent(now))]
 
     def ban_check(self, room: RoomName, user: UserName) -> dict[str, Any]:
         """Return the write, of a transaction, that fails if the user is banned from a room."""
-        return {
-            "ConditionCheck": {
-                "TableName": self._table,
-                "Key": MemberKey(room, user).item,
-                "ConditionExpression": "attribute_not_exists(banned)",
-            }
-        }
+        key = MemberKey(room, user).item
+        return check_write(self._table, key, ConditionExpression="attribute_not_exists(banned)")
 
     def founding(self, room: RoomName) -> list[dict[str, Any]]:
         """Return the writes that make both people of a direct room its members.

@@ -21,6 +21,9 @@ _NAME_RULE = "must be 1 to {} characters: a-z, 0-9, '.', '_' or '-', the first a
 ROOM_RULE = _NAME_RULE.format(64)
 USER_RULE = _NAME_RULE.format(USER_LENGTH)
 
+# Hosts that are this machine.
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
 # The author of what a back end publishes without naming one; never a person's name.
 SYSTEM_USER = UserName("system")
 
@@ -33,6 +36,14 @@ def is_room(name: str) -> bool:
 def is_user(name: str) -> bool:
     """Tell whether `name` can be a user's name."""
     return re.match(USER_PATTERN, name) is not None
+
+
+def user_name(text: object) -> UserName | None:
+    """Return what somebody would like to be called, in lower case; None for what is no name."""
+    # ASCII before lower(): that would make "k" of the sign for kelvin.
+    if not isinstance(text, str) or not text.isascii() or not is_user(text.lower()):
+        return None
+    return UserName(text.lower())
 
 
 def personal_room(user: UserName) -> RoomName:

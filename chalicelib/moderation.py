@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from chalicelib import commands
 from chalicelib.broadcaster import Broadcaster
@@ -74,7 +75,7 @@ class Moderation:
         room, user = command.room, command.user
         name = f"invitations#{session.user}"
         self._limiter.take(name, self._invitations, what="invitations")
-        until_true(lambda: self._invite(self._ruling(session, room, user, "invite")))
+        self._rule(session, room, user, "invite", self._invite)
         self._tell(user, InvitedPush(room=room, user=session.user, guest=marked(session.guest)))
 
     def kick(self, session: Session, command: commands.Kick) -> None:
@@ -85,7 +86,7 @@ class Moderation:
         """
         _check_other(session, command.user)
         room, user = command.room, command.user
-        until_true(lambda: self._kick(self._ruling(session, room, user, "kick")))
+        self._rule(session, room, user, "kick", self._kick)
         self._expel(session, room, user, banned=False)
 
     def ban(self, session: Session, command: commands.Ban) -> None:
@@ -96,13 +97,13 @@ class Moderation:
         """
         _check_other(session, command.user)
         room, user = command.room, command.user
-        until_true(lambda: self._ban(self._ruling(session, room, user, "ban")))
+        self._rule(session, room, user, "ban", self._ban)
         self._expel(session, room, user, banned=True)
 
     def unban(self, session: Session, command: commands.Unban) -> None:
         """Lift a ban, if there is one."""
         room, user = command.room, command.user
-        until_true(lambda: self._unban(self._ruling(session, room, user, "unban")))
+        self._rule(session, room, user, "unban", self._unban)
 
     def set_role(self, session: Session, command: commands.SetRole) -> None:
         """Give a member another role; who makes somebody the owner is a moderator from then on.
@@ -112,9 +113,8 @@ class Moderation:
             Conflict: they are the owner; or the room cannot be handed over.
         """
         room, user = command.room, command.user
-        until_true(
-            lambda: self._set_role(self._ruling(session, room, user, "setrole"), command.role)
-        )
+        change = partial(self._set_role, role=command.role)
+        self._rule(session, room, user, "setrole", change)
 
     def slow_mode(self, session: Session, command: commands.SlowMode) -> None:
         """Choose the time between two messages of one person.
@@ -122,11 +122,8 @@ class Moderation:
         Other functions go on for some seconds with what it was.
         """
         room, seconds = command.room, command.seconds
-        until_true(
-            lambda: self._standings.slow_mode(
-                self._ruling(session, room, None, "slowmode"), seconds
-            )
-        )
+        change = partial(self._standings.slow_mode, seconds=seconds)
+        self._rule(session, room, None, "slowmode", change)
         self._rooms.forget(room)
 
     def leave(self, session: Session, command: commands.Leave) -> None:
@@ -138,6 +135,17 @@ class Moderation:
         until_true(lambda: self._leave(session, command.room))
         self._close(command.room, session.user)
         self._tell(session.user, LeftPush(room=command.room), skip=session.connection_id)
+
+    def _rule(
+        self,
+        session: Session,
+        room: RoomName,
+        user: UserName | None,
+        right: Right,
+        change: Callable[[Ruling], None],
+    ) -> None:
+        """Make a change that a person may make, decided anew whenever things have changed."""
+        until_true(lambda: change(self._ruling(session, room, user, right)))
 
     def _ruling(
         self, session: Session, room: RoomName, user: UserName | None, right: Right

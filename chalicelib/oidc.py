@@ -10,11 +10,10 @@ from jwt.exceptions import PyJWTError
 
 from chalicelib import strictjson
 from chalicelib.errors import BadRequest, Unauthorized
-from chalicelib.identities import ExternalIdentity
+from chalicelib.identities import MAX_TOKEN_LENGTH, ExternalIdentity
 from chalicelib.jwks import Jwks
-from chalicelib.models import LARGEST_INTEGER, SYSTEM_USER, USER_RULE, UserName, is_user
+from chalicelib.models import LARGEST_INTEGER, SYSTEM_USER, USER_RULE, UserName, user_name
 
-MAX_TOKEN_LENGTH = 16_384
 LEEWAY_SECONDS = 60
 _MAX_SUBJECT_LENGTH = 255
 _ALGORITHMS = ("RS256", "ES256")
@@ -123,13 +122,12 @@ class OidcVerifier:
         return expires_at
 
     def _user(self, claims: dict[str, Any]) -> UserName:
-        name = claims.get(self._username_claim)
-        # ASCII before lower(): that would make "k" of the sign for kelvin.
-        if not isinstance(name, str) or not name.isascii() or not is_user(name.lower()):
+        user = user_name(claims.get(self._username_claim))
+        if user is None:
             raise BadRequest(field=self._field, problem=USER_RULE)
-        if name.lower() == SYSTEM_USER:
+        if user == SYSTEM_USER:
             raise BadRequest(field=self._field, problem=f"must not be {SYSTEM_USER!r}")
-        return UserName(name.lower())
+        return user
 
     @property
     def _field(self) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from chalicelib.models import LOOPBACK
 from chalicelib.settings import Settings
 
 INDEX = "index.html"
@@ -27,7 +28,6 @@ _CONTENT_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 
 
@@ -74,7 +74,7 @@ def page_headers(settings: Settings) -> dict[str, str]:
 def _connectable(settings: Settings) -> list[str]:
     url = urlsplit(websocket_url(settings, None) or "")
     # An emulator on this machine is where the page comes from, by whatever name.
-    local = settings.websocket_url is None and url.hostname in _LOOPBACK
+    local = settings.websocket_url is None and url.hostname in LOOPBACK
     return ["'self'"] if local or not url.netloc else ["'self'", f"{url.scheme}://{url.netloc}"]
 
 
@@ -110,6 +110,6 @@ def _local_url(endpoint: str | None, host: str | None) -> str | None:
         return None
     url = urlsplit(endpoint)
     # From a phone on the same network, the laptop is what the page came from, and not itself.
-    local = url.hostname in _LOOPBACK and host is not None and _HOST.fullmatch(host)
+    local = url.hostname in LOOPBACK and host is not None and _HOST.fullmatch(host)
     scheme = "wss" if url.scheme == "https" else "ws"
     return urlunsplit((scheme, host if local else url.netloc, url.path, "", ""))

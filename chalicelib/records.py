@@ -4,6 +4,7 @@ from typing import TypeAlias
 
 from chalicelib.database import Item, number, string, strings
 from chalicelib.models import ConnectionId, Member, RoomName, Session, UserName
+from chalicelib.names import skeleton
 
 Key: TypeAlias = tuple[str, str]  # pk and sk
 
@@ -21,6 +22,11 @@ def subscription_key(room: RoomName, connection_id: ConnectionId) -> Key:
 def subscription_keys(session: Session) -> list[Key]:
     """Where all subscriptions of a connection are."""
     return [subscription_key(room, session.connection_id) for room in session.rooms]
+
+
+def claim_key(user: UserName) -> Key:
+    """Where a guest's claim is to a name, and to all that look like it."""
+    return f"user#{skeleton(user)}", "guest"
 
 
 def item_key(key: Key) -> Item:

@@ -1,15 +1,13 @@
 """What an HTTP request is answered: the outcome of a use case as status, headers and body."""
 
-import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from chalicelib.errors import ChatError, Internal
-
-logger = logging.getLogger(__name__)
+from chalicelib.attempts import attempt
+from chalicelib.errors import ChatError
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -30,20 +28,11 @@ class Reply:
 
 
 def reply(use_case: Callable[[], Mapping[str, Any]]) -> Reply:
-    """Run a use case and answer what it returns, or the error it ends in. Never raises.
-
-    What is no ChatError is logged with its traceback, and answered `internal`.
-    """
-    try:
-        return Reply(HTTPStatus.OK, HEADERS, use_case())
-    except ChatError as error:
-        # Not the rate limits: whoever meets one would fill the log.
-        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            logger.warning("%s", error.message, exc_info=True)
-        return refusal(error)
-    except Exception:
-        logger.exception("a fault of ours")
-        return refusal(Internal())
+    """Run a use case and answer what it returns, or the error it ends in; see attempt."""
+    outcome = attempt(use_case)
+    if isinstance(outcome, ChatError):
+        return refusal(outcome)
+    return Reply(HTTPStatus.OK, HEADERS, outcome)
 
 
 def refusal(error: ChatError) -> Reply:

@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
 
-from chalicelib.models import ROOM_RULE, USER_RULE, UserName, is_room, is_user
+from chalicelib.models import LOOPBACK, ROOM_RULE, USER_RULE, UserName, is_room, is_user
 from chalicelib.rates import Rate
 from chalicelib.variables import SettingsError, Variables
 
 _LAPTOP = {"local", "test"}  # as in infra/data.yaml
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _SHORTEST_SECRET = 32
 _DAY = 86_400
 
@@ -290,7 +289,7 @@ def _admins(variables: Variables) -> frozenset[UserName]:
 def _https(variables: Variables, name: str) -> str | None:
     url = variables.text(name)
     parts = urlsplit(url)
-    local = parts.scheme == "http" and parts.hostname in _LOOPBACK
+    local = parts.scheme == "http" and parts.hostname in LOOPBACK
     if url and parts.scheme != "https" and not local:
         raise SettingsError(f"{name} is {url!r}: it must be a URL that starts with https://")
     return url or None  # as it is: an issuer may end with a slash, and is compared

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.database import ConditionError, Database, number, put_write, string
+from chalicelib.database import ConditionError, Database, check_write, number, put_write, string
 from chalicelib.models import UserName
 from chalicelib.places import (
     MemberKey,
@@ -110,7 +110,7 @@ class Standings:
             return []
         key = MemberKey(ruling.place.name, ruling.by).item
         condition = unchanged(ruling.place, ruling.by, self._clock())
-        return [{"ConditionCheck": {"TableName": self._table, "Key": key, **condition}}]
+        return [check_write(self._table, key, **condition)]
 
     def _deletion(self, place: Place, user: UserName) -> dict[str, Any]:
         key = MemberKey(place.name, user).item

@@ -95,25 +95,27 @@ class People:
             table=tables.accounts_table,
             connections_table=tables.connections_table,
             clock=clock,
-            has_memberships=memberships.has_direct,
+            has_messages=memberships.has_direct,
             admins=identity.admins,
         )
         passwords = Passwords(self.hasher)
         limiter = self.limiter
+        authenticator = Authenticator(
+            identity,
+            self.tokens,
+            accounts,
+            self.issuer,
+            clock,
+            is_revoked=lambda guest: guest.user in self.revoked,
+        )
+        self.authenticate = authenticator.authenticate
         return Entrance(
             settings=self.settings,
             accounts=accounts,
             tokens=self.tokens,
             passwords=passwords,
             logins=Logins(accounts, passwords, limiter, self.settings.fairness),
-            authenticator=Authenticator(
-                identity,
-                self.tokens,
-                accounts,
-                self.issuer,
-                clock,
-                is_revoked=lambda guest: guest.user in self.revoked,
-            ),
+            authenticator=authenticator,
             limiter=limiter,
             clock=clock,
             new_guest=self._new_guest,

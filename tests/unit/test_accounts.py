@@ -33,7 +33,7 @@ Make: TypeAlias = Callable[..., AccountRepository]
 @pytest.fixture
 def make(database: Database, clock: Clock) -> Make:
     def new(**options: Any) -> AccountRepository:
-        arguments = {"clock": clock, "has_memberships": lambda _: False, **options}
+        arguments = {"clock": clock, "has_messages": lambda _: False, **options}
         return AccountRepository(
             arguments.pop("database", database),
             table=ACCOUNTS_TABLE,
@@ -132,7 +132,7 @@ def test_a_guest_who_is_gone_holds_no_name(
 
 
 def test_a_name_with_a_guests_direct_messages_is_not_given(make: Make, dynamodb: Faulty) -> None:
-    accounts = make(has_memberships=lambda user: user == ALICE)
+    accounts = make(has_messages=lambda user: user == ALICE)
 
     with pytest.raises(Conflict, match=TAKEN):
         accounts.create(ALICE, "h")
@@ -269,7 +269,7 @@ def _repository(database: Database, clock: Clock) -> AccountRepository:
         table=ACCOUNTS_TABLE,
         connections_table=CONNECTIONS_TABLE,
         clock=clock,
-        has_memberships=lambda _: False,
+        has_messages=lambda _: False,
     )
 
 

@@ -45,7 +45,7 @@ def accounts(database: Database, clock: Clock) -> AccountRepository:
         table=ACCOUNTS_TABLE,
         connections_table=CONNECTIONS_TABLE,
         clock=clock,
-        has_memberships=lambda _: False,
+        has_messages=lambda _: False,
     )
 
 

@@ -83,7 +83,7 @@ def write_to(people: People, name: str) -> None:
 def test_who_registers_is_logged_in(people: People, clock: Clock) -> None:
     answer = people.entrance.register(right(username="Ada"))
 
-    claims = people.entrance.authenticate(answer["token"])
+    claims = people.authenticate(answer["token"])
     assert (answer["user"], answer["expires_in"]) == ("ada", 43_200)
     assert claims.identity == Identity(user=UserName("ada"), version=1)
     assert claims.logged_in_at == int(clock.now)
@@ -147,7 +147,7 @@ def test_who_knows_the_password_is_let_in(people: People) -> None:
 
     answer = people.entrance.login(right(username="ADA"))
     assert answer["user"] == "ada"
-    assert people.entrance.authenticate(answer["token"]).identity.user == "ada"
+    assert people.authenticate(answer["token"]).identity.user == "ada"
 
 
 @pytest.mark.parametrize("user", ["ada", "nobody"])
@@ -294,7 +294,7 @@ def test_a_token_is_renewed_until_the_log_in_is_too_old(people: People, clock: C
         clock.now += DAY / 3
         answer = people.entrance.renew(said(token=token))
         token = answer["token"]
-        assert people.entrance.authenticate(token).logged_in_at == logged_in_at
+        assert people.authenticate(token).logged_in_at == logged_in_at
 
     assert answer["expires_in"] == DAY / 3
     clock.now += DAY / 3
@@ -369,7 +369,7 @@ def test_after_logging_out_no_token_of_before_is_good(
         refused = refusal(lambda request: route(people.entrance, request), said(token=token))
         assert refused.message == "the token is no longer valid: log in again"
     fresh = people.entrance.login(right())["token"]
-    assert people.entrance.authenticate(fresh).identity.version == 2
+    assert people.authenticate(fresh).identity.version == 2
 
 
 def test_logging_out_ends_the_connections_and_those_that_came_in_between(people: People) -> None:
@@ -403,7 +403,7 @@ def test_a_new_password_replaces_the_old_one_and_all_tokens(people: People) -> N
 
     answer = change(people, token)
 
-    assert people.entrance.authenticate(answer["token"]).identity.version == 2
+    assert people.authenticate(answer["token"]).identity.version == 2
     assert isinstance(refusal(people.entrance.renew, said(token=token)), Unauthorized)
     assert isinstance(refusal(people.entrance.login, right()), Unauthorized)
     people.entrance.login(right(password="another one"))
@@ -451,7 +451,7 @@ def test_a_guest_gets_a_name_and_a_token(people: People) -> None:
     answer = people.entrance.guest(said(username="Bo"))
 
     assert people.guests == ["bo"]
-    claims = people.entrance.authenticate(answer["token"])
+    claims = people.authenticate(answer["token"])
     assert claims.identity == Identity(user=UserName("bo"), guest=True, key_digest="d" * 64)
     assert people.entrance.renew(said(token=answer["token"]))["user"] == "bo"
     assert people.entrance.ticket(said(token=answer["token"]))["ticket"]
@@ -551,7 +551,7 @@ def test_logging_out_makes_its_tickets_worthless(vouched: tuple[People, str]) ->
     people.entrance.logout(said(token=token))
 
     assert people.account("eve")["token_version"] == "2"
-    assert people.entrance.authenticate(token).identity.version == 2
+    assert people.authenticate(token).identity.version == 2
 
 
 def test_it_has_no_password_to_change_and_none_to_log_in_with(
@@ -572,7 +572,7 @@ def test_what_it_says_of_itself_decides_only_who_checks_it(vouched: tuple[People
 
     for token in (forged, handmade({"alg": "HS256"}, {"iss": "dynamowave:test"}, b"x")):
         assert isinstance(refusal(people.entrance.ticket, said(token=token)), Unauthorized)
-    assert people.entrance.authenticate(own).identity.user == "ada"
+    assert people.authenticate(own).identity.user == "ada"
 
 
 def test_a_name_that_has_a_password_here_is_not_given_to_another_issuers(

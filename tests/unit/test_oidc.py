@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from chalicelib.downloads import download
 from chalicelib.errors import BadRequest, ChatError, Unauthorized, Unavailable
-from chalicelib.identities import ExternalIdentity
+from chalicelib.identities import MAX_TOKEN_LENGTH, ExternalIdentity
 from chalicelib.models import USER_RULE, UserName
-from chalicelib.oidc import MAX_TOKEN_LENGTH, OidcVerifier
+from chalicelib.oidc import OidcVerifier
 from tests.unit.fakes import Clock
 from tests.unit.issuers import (
     AUDIENCE,

@@ -41,9 +41,8 @@ def application() -> Application:
 
 # Chalice knows one module called app, which is this one.
 _spec = importlib.util.spec_from_file_location("chat_app", _CHAT)
-assert _spec is not None  # noqa: S101 - mypy's, and the file is there
-assert _spec.loader is not None  # noqa: S101
+assert _spec is not None and _spec.loader is not None  # noqa: S101, PT018 - the file is there
 _chat = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_chat)
-_chat.application = application  # type: ignore[attr-defined]
+_chat.application = application  # type: ignore[attr-defined] # of a module that mypy does not see
 app = _chat.app

@@ -1,0 +1,28 @@
+"""The one place that catches: what a use case returns, or the error it ends in."""
+
+import logging
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TypeVar
+
+from chalicelib.errors import ChatError, Internal
+
+logger = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+def attempt(use_case: Callable[[], _T]) -> _T | ChatError:
+    """Return what a use case returns, or its error; what is no ChatError is Internal.
+
+    What is ours to mend is logged with its traceback. Not the rest: whoever meets a rate limit
+    would fill the log.
+    """
+    try:
+        return use_case()
+    except ChatError as error:
+        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            logger.warning("%s", error.message, exc_info=True)
+        return error
+    except Exception:  # whatever it is, the client is told, and nothing of its cause
+        logger.exception("a fault of ours")
+        return Internal()
