@@ -19,7 +19,7 @@ from chalicelib.chat import ChatService
 from chalicelib.drafts import Message
 from chalicelib.entries import entry_item
 from chalicelib.forms import HttpRequest
-from chalicelib.gateway import Outcome, Post, Probe
+from chalicelib.gateway import Outcome, Post, Recipient
 from chalicelib.identities import Identity
 from chalicelib.models import ConnectionId, RoomName, Session, UserName, personal_room
 from chalicelib.places import Room, room_item
@@ -69,12 +69,15 @@ class _Gateway:
     def __init__(self) -> None:
         self.posts: list[Post] = []
 
-    def post(self, posts: Sequence[Post]) -> list[Outcome]:
+    def post(self, posts: Sequence[Post], *, within: float | None = None) -> list[Outcome]:  # noqa: ARG002
         self.posts += posts
         return [Outcome.DELIVERED] * len(posts)
 
-    def check(self, probes: Sequence[Probe]) -> list[Outcome]:
+    def check(self, probes: Sequence[Recipient]) -> list[Outcome]:
         return [Outcome.DELIVERED] * len(probes)
+
+    def disconnect(self, recipients: Sequence[Recipient]) -> list[Outcome]:
+        return [Outcome.DELIVERED] * len(recipients)
 
 
 class Stage:

@@ -326,7 +326,7 @@ class ConnectionRepository:
         return {
             "KeyConditionExpression": "pk = :pk",
             "FilterExpression": f"{until} > :now",
-            "ProjectionExpression": "sk, #user, #guest, endpoint, joined_at",
+            "ProjectionExpression": "sk, #user, #guest, endpoint, joined_at, arrays",
             "ExpressionAttributeNames": {"#user": "user", "#guest": "guest"},
             "ExpressionAttributeValues": {":pk": string(f"room#{room}"), ":now": self._now()},
         }

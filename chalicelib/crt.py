@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
-    from chalicelib.gateway import Outcome, Post, Probe
+    from chalicelib.gateway import Outcome, Post, Recipient
 
 logger = logging.getLogger(__name__)
 
@@ -62,21 +62,28 @@ class CrtGateway:
         self._endpoints: dict[str, Endpoint] = {}
         self._pools: dict[tuple[str, str, int], Pool] = {}
 
-    def post(self, posts: Sequence[Post]) -> list[Outcome]:
+    def post(self, posts: Sequence[Post], *, within: float | None = None) -> list[Outcome]:
         """Post every frame; the outcomes come in the order of `posts`.
 
         Without credentials nothing is sent, and everything that could be is RETRYABLE.
         """
         return self._carry_out(
-            [Call("POST", it.endpoint, it.connection_id, it.frame) for it in posts]
+            [Call("POST", it.endpoint, it.connection_id, it.frame) for it in posts], within
         )
 
-    def check(self, probes: Sequence[Probe]) -> list[Outcome]:
+    def check(self, probes: Sequence[Recipient]) -> list[Outcome]:
         """Ask for every connection; the outcomes come in the order of `probes`.
 
         Without credentials nothing is asked, and everything that could be is RETRYABLE.
         """
         return self._carry_out([Call("GET", it.endpoint, it.connection_id) for it in probes])
+
+    def disconnect(self, recipients: Sequence[Recipient]) -> list[Outcome]:
+        """End every connection; the outcomes come in the order of `recipients`.
+
+        Without credentials nothing is ended, and everything that could be is RETRYABLE.
+        """
+        return self._carry_out([Call("DELETE", it.endpoint, it.connection_id) for it in recipients])
 
     def close(self) -> None:
         """Close the idle connections; those in use close when their request ends."""
@@ -86,8 +93,8 @@ class CrtGateway:
         for pool in pools:
             pool.close()
 
-    def _carry_out(self, calls: list[Call]) -> list[Outcome]:
-        deadline = time.monotonic() + self._timeout
+    def _carry_out(self, calls: list[Call], within: float | None = None) -> list[Outcome]:
+        deadline = time.monotonic() + (self._timeout if within is None else within)
         endpoints = {url: self._endpoint(url) for url in {call.endpoint for call in calls}}
         batch = Batch()
         exchanges = [Exchange(batch, call, endpoints[call.endpoint]) for call in calls]

@@ -99,6 +99,7 @@ class Session:
     rooms: frozenset[RoomName]
     session_expires_at: int
     guest: bool = False
+    arrays: bool = False  # whether its client takes several frames in one, as a JSON array
 
     @property
     def pushed_until(self) -> int:
@@ -124,6 +125,7 @@ class Member:
     endpoint: str
     joined_at: float
     guest: bool = False
+    arrays: bool = False  # as in Session
 
 
 class Departure(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from chalicelib.connections import ConnectionRepository
 from chalicelib.courier import Courier, Push
 from chalicelib.events import PresencePush, TypingPush, marked
-from chalicelib.gateway import ConnectionsGateway, Outcome, Probe
+from chalicelib.gateway import ConnectionsGateway, Outcome, Recipient
 from chalicelib.models import (
     ConnectionId,
     Departure,
@@ -177,7 +177,7 @@ class Presence:
         since = self._clock() - (self._lease if lease is None else lease)
         silent, unknown = self._connections.silent([member for _, member in members], since=since)
         asked = {
-            member.connection_id: Probe(member.endpoint, member.connection_id)
+            member.connection_id: Recipient(member.endpoint, member.connection_id)
             for _, member in members
             if member.connection_id in silent
         }

@@ -73,6 +73,7 @@ def session_of(item: Item) -> Session:
         session_expires_at=int(item["session_expires_at"]["N"]),
         rooms=frozenset(RoomName(room) for room in item["rooms"]["SS"]),
         guest=item["guest"]["BOOL"],
+        arrays="arrays" in item,
     )
 
 
@@ -84,4 +85,5 @@ def member_of(row: Item) -> Member:
         endpoint=row["endpoint"]["S"],
         joined_at=float(row["joined_at"]["N"]),
         guest=row["guest"]["BOOL"],
+        arrays="arrays" in row,
     )

@@ -171,6 +171,9 @@ class Settings:
         messages_table: MESSAGES_TABLE, required. See infra/data.yaml.
         memberships_table: MEMBERSHIPS_TABLE, required. See infra/data.yaml.
         accounts_table: ACCOUNTS_TABLE, required. See infra/data.yaml.
+        deliveries_queue: DELIVERIES_QUEUE, required. The name of the queue for large rooms and for
+            what could not be delivered at once. See infra/data.yaml.
+        dead_letter_queue: DEAD_LETTER_QUEUE, required. Where what cannot be delivered ends.
         identity: See IdentitySettings.
         fairness: See FairnessSettings.
         stage: STAGE, "local".
@@ -203,12 +206,18 @@ class Settings:
             move to a new connection, ahead of the 2 hours.
         post_concurrency: POST_CONCURRENCY, 64 posts to connections at the same time.
         post_timeout: POST_TIMEOUT_SECONDS, 5. The most that one batch of posts may take.
+        direct_fanout: DIRECT_FANOUT, 250, at most 10000. Rooms of more connections are posted to
+            by the queue's workers, in chunks of so many.
+        max_deliveries: MAX_DELIVERIES, 6, at most 20. How often the delivery of one frame is tried
+            by way of the queue until it goes to the dead-letter queue.
     """
 
     connections_table: str
     messages_table: str
     memberships_table: str
     accounts_table: str
+    deliveries_queue: str
+    dead_letter_queue: str
     identity: IdentitySettings = IdentitySettings()
     fairness: FairnessSettings = FairnessSettings()
     stage: str = "local"
@@ -230,6 +239,8 @@ class Settings:
     reconnect_after_ms: int = 6_600_000
     post_concurrency: int = 64
     post_timeout: int = 5
+    direct_fanout: int = 250
+    max_deliveries: int = 6
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
@@ -245,6 +256,8 @@ class Settings:
             messages_table=variables.table("MESSAGES_TABLE"),
             memberships_table=variables.table("MEMBERSHIPS_TABLE"),
             accounts_table=variables.table("ACCOUNTS_TABLE"),
+            deliveries_queue=variables.queue("DELIVERIES_QUEUE"),
+            dead_letter_queue=variables.queue("DEAD_LETTER_QUEUE"),
             identity=IdentitySettings.read(variables, stage),
             fairness=FairnessSettings.read(variables),
             stage=stage,
@@ -268,6 +281,8 @@ class Settings:
             reconnect_after_ms=integer("RECONNECT_AFTER_MS", 6_600_000, 1000, 7_200_000),
             post_concurrency=integer("POST_CONCURRENCY", 64, 1, 1000),
             post_timeout=integer("POST_TIMEOUT_SECONDS", 5, 1, 25),
+            direct_fanout=integer("DIRECT_FANOUT", 250, 0, 10_000),
+            max_deliveries=integer("MAX_DELIVERIES", 6, 1, 20),
         )
 
 

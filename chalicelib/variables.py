@@ -26,6 +26,13 @@ class Variables:
             raise SettingsError(f"{name} is not set: it must name a DynamoDB table")
         return value
 
+    def queue(self, name: str) -> str:
+        """Read the name of a queue, which has to be there."""
+        value = self.text(name)
+        if not value:
+            raise SettingsError(f"{name} is not set: it must name an SQS queue")
+        return value
+
     def __contains__(self, name: str) -> bool:
         return name in self._environ
 

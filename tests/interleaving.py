@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
-from chalicelib.gateway import ConnectionsGateway, Outcome, Post, Probe
+from chalicelib.gateway import ConnectionsGateway, Outcome, Post, Recipient
 
 Actor = Callable[[], Any]
-T = TypeVar("T", Post, Probe)
+T = TypeVar("T", Post, Recipient)
 PATIENCE = 20.0
 
 
@@ -162,13 +162,17 @@ class SwitchingGateway:
         self._gateway = gateway
         self._scheduler = scheduler
 
-    def post(self, posts: Sequence[Post]) -> list[Outcome]:
+    def post(self, posts: Sequence[Post], *, within: float | None = None) -> list[Outcome]:
         """Post every frame, in an order that the seed chooses; answer in the order of `posts`."""
         return self._each(self._gateway.post, posts)
 
-    def check(self, probes: Sequence[Probe]) -> list[Outcome]:
+    def check(self, probes: Sequence[Recipient]) -> list[Outcome]:
         """Ask for every connection, in an order that the seed chooses; answer in theirs."""
         return self._each(self._gateway.check, probes)
+
+    def disconnect(self, recipients: Sequence[Recipient]) -> list[Outcome]:
+        """End every connection, in an order that the seed chooses; answer in theirs."""
+        return self._each(self._gateway.disconnect, recipients)
 
     def _each(
         self, ask: Callable[[Sequence[T]], list[Outcome]], them: Sequence[T]

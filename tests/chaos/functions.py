@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from chalicelib.bootstrap import Application
 from chalicelib.chat import ChatService
-from chalicelib.gateway import Outcome, Post, Probe
+from chalicelib.gateway import Outcome, Post, Recipient
 from chalicelib.settings import Settings
 from tests.chaos.audits import Auditor
 from tests.chaos.databases import FaultyClient
@@ -13,12 +13,19 @@ from tests.chaos.faults import Misfortune
 from tests.chaos.plans import Plan
 from tests.chaos.simulation import Simulation
 from tests.chaos.trace import Trace
-from tests.stores.tables import ACCOUNTS_TABLE, CONNECTIONS_TABLE, MEMBERSHIPS_TABLE, MESSAGES_TABLE
+from tests.stores.tables import (
+    ACCOUNTS_TABLE,
+    CONNECTIONS_TABLE,
+    DEAD_LETTER_QUEUE,
+    DELIVERIES_QUEUE,
+    MEMBERSHIPS_TABLE,
+    MESSAGES_TABLE,
+)
 
 START = 1_800_000_000.0
 TIMEOUT = 29.0  # of an integration of API Gateway, and of the functions
 _MOST_PAUSES = 14
-T = TypeVar("T", Post, Probe)
+T = TypeVar("T", Post, Recipient)
 Posting = Callable[[str, bytes], Outcome]
 Checking = Callable[[str], Outcome]
 
@@ -150,11 +157,14 @@ class _Gateway:
         self._simulation = simulation
         self._misfortune = misfortune
 
-    def post(self, posts: Sequence[Post]) -> list[Outcome]:
+    def post(self, posts: Sequence[Post], *, within: float | None = None) -> list[Outcome]:
         return self._each(posts, self._post)
 
-    def check(self, probes: Sequence[Probe]) -> list[Outcome]:
+    def check(self, probes: Sequence[Recipient]) -> list[Outcome]:
         return self._each(probes, self._check)
+
+    def disconnect(self, recipients: Sequence[Recipient]) -> list[Outcome]:
+        return [Outcome.RETRYABLE] * len(recipients)  # nothing that is simulated ends connections
 
     def _each(self, them: Sequence[T], ask: Callable[[T], Outcome]) -> list[Outcome]:
         outcomes: dict[int, Outcome] = {}
@@ -170,7 +180,7 @@ class _Gateway:
         outcome = self._functions.post(post.connection_id, post.frame)
         return Outcome.RETRYABLE if self._misfortune.strikes("post_unsure") else outcome
 
-    def _check(self, probe: Probe) -> Outcome:
+    def _check(self, probe: Recipient) -> Outcome:
         if self._misfortune.strikes("check_unsure"):
             return Outcome.RETRYABLE
         return self._functions.check(probe.connection_id)
@@ -183,6 +193,8 @@ def _settings(plan: Plan) -> Settings:
             "MESSAGES_TABLE": MESSAGES_TABLE,
             "MEMBERSHIPS_TABLE": MEMBERSHIPS_TABLE,
             "ACCOUNTS_TABLE": ACCOUNTS_TABLE,
+            "DELIVERIES_QUEUE": DELIVERIES_QUEUE,
+            "DEAD_LETTER_QUEUE": DEAD_LETTER_QUEUE,
             "VISITS_PER_HOUR": "0",
             "FRAME_RATE": "0",
             "GUESTS": "true",

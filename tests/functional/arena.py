@@ -9,13 +9,20 @@ from chalicelib.bootstrap import Application
 from chalicelib.chat import ChatService
 from chalicelib.connections import ConnectionRepository
 from chalicelib.database import Database
-from chalicelib.gateway import ConnectionsGateway, Outcome, Post, Probe
+from chalicelib.gateway import ConnectionsGateway, Outcome, Post, Recipient
 from chalicelib.models import ConnectionId, RoomName, Session, UserName, personal_room
 from chalicelib.settings import Settings
 from tests.functional.views import Frame
 from tests.interleaving import Scheduler, SwitchingClient, SwitchingGateway
 from tests.stores.memory import MemoryClient
-from tests.stores.tables import ACCOUNTS_TABLE, CONNECTIONS_TABLE, MEMBERSHIPS_TABLE, MESSAGES_TABLE
+from tests.stores.tables import (
+    ACCOUNTS_TABLE,
+    CONNECTIONS_TABLE,
+    DEAD_LETTER_QUEUE,
+    DELIVERIES_QUEUE,
+    MEMBERSHIPS_TABLE,
+    MESSAGES_TABLE,
+)
 
 START = 1_800_000_000.0
 ENDPOINT = "https://a1b2c3.execute-api.us-east-1.amazonaws.com/api"
@@ -25,6 +32,8 @@ SETTINGS = Settings.from_environ(
         "MESSAGES_TABLE": MESSAGES_TABLE,
         "MEMBERSHIPS_TABLE": MEMBERSHIPS_TABLE,
         "ACCOUNTS_TABLE": ACCOUNTS_TABLE,
+        "DELIVERIES_QUEUE": DELIVERIES_QUEUE,
+        "DEAD_LETTER_QUEUE": DEAD_LETTER_QUEUE,
         "VISITS_PER_HOUR": "0",
         "FRAME_RATE": "0",
         "NEW_ROOMS_PER_HOUR": "0",
@@ -51,16 +60,21 @@ class Mailboxes:
         self.frames: dict[str, list[Frame]] = {}
         self.closed: set[str] = set()
 
-    def post(self, posts: Sequence[Post]) -> list[Outcome]:
+    def post(self, posts: Sequence[Post], *, within: float | None = None) -> list[Outcome]:
         for post in posts:
             if post.connection_id not in self.closed:
                 self.frames.setdefault(post.connection_id, []).append(json.loads(post.frame))
         return self._outcomes(posts)
 
-    def check(self, probes: Sequence[Probe]) -> list[Outcome]:
+    def check(self, probes: Sequence[Recipient]) -> list[Outcome]:
         return self._outcomes(probes)
 
-    def _outcomes(self, them: Sequence[Post] | Sequence[Probe]) -> list[Outcome]:
+    def disconnect(self, recipients: Sequence[Recipient]) -> list[Outcome]:
+        outcomes = self._outcomes(recipients)
+        self.closed |= {it.connection_id for it in recipients}
+        return outcomes
+
+    def _outcomes(self, them: Sequence[Post] | Sequence[Recipient]) -> list[Outcome]:
         return [
             Outcome.GONE if it.connection_id in self.closed else Outcome.DELIVERED for it in them
         ]

@@ -15,7 +15,7 @@ from moto import mock_aws
 import app as app_module
 from chalicelib.authentication import ExternalVerifier
 from chalicelib.bootstrap import Application
-from chalicelib.gateway import Outcome, Post, Probe
+from chalicelib.gateway import Outcome, Post, Recipient
 from chalicelib.passwords import Hasher
 from chalicelib.settings import Settings
 from localgateway.authorizers import Authorizer
@@ -26,6 +26,8 @@ from tests.stores.memory import MemoryClient
 from tests.stores.tables import (
     ACCOUNTS_TABLE,
     CONNECTIONS_TABLE,
+    DEAD_LETTER_QUEUE,
+    DELIVERIES_QUEUE,
     MEMBERSHIPS_TABLE,
     MESSAGES_TABLE,
     STAGE,
@@ -40,6 +42,8 @@ ENVIRON = {
     "MESSAGES_TABLE": MESSAGES_TABLE,
     "MEMBERSHIPS_TABLE": MEMBERSHIPS_TABLE,
     "ACCOUNTS_TABLE": ACCOUNTS_TABLE,
+    "DELIVERIES_QUEUE": DELIVERIES_QUEUE,
+    "DEAD_LETTER_QUEUE": DEAD_LETTER_QUEUE,
     # Tests ask faster than people do, and their clock stands still.
     "VISITS_PER_HOUR": "0",
     "FRAME_RATE": "0",
@@ -67,17 +71,20 @@ class InProcessGateway:
 
     client: TestClient
 
-    def post(self, posts: Sequence[Post]) -> list[Outcome]:
+    def post(self, posts: Sequence[Post], *, within: float | None = None) -> list[Outcome]:
         return [
             _outcome(self.client.manage("POST", post.connection_id, post.frame)) for post in posts
         ]
 
-    def check(self, probes: Sequence[Probe]) -> list[Outcome]:
+    def check(self, probes: Sequence[Recipient]) -> list[Outcome]:
         return [_outcome(self.client.manage("GET", probe.connection_id)) for probe in probes]
+
+    def disconnect(self, recipients: Sequence[Recipient]) -> list[Outcome]:
+        return [_outcome(self.client.manage("DELETE", it.connection_id)) for it in recipients]
 
 
 def _outcome(answer: Response) -> Outcome:
-    if answer.status == HTTPStatus.OK:
+    if answer.status in {HTTPStatus.OK, HTTPStatus.NO_CONTENT}:
         return Outcome.DELIVERED
     return Outcome.GONE if answer.status == HTTPStatus.GONE else Outcome.RETRYABLE
 

@@ -14,7 +14,7 @@ from moto import mock_aws
 import app as app_module
 from chalicelib import __version__
 from chalicelib.bootstrap import Application
-from chalicelib.gateway import Outcome, Post, Probe
+from chalicelib.gateway import Outcome, Post, Recipient
 from chalicelib.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +24,8 @@ ENVIRON = {
     "MESSAGES_TABLE": "dynamowave-test-messages",
     "MEMBERSHIPS_TABLE": "dynamowave-test-memberships",
     "ACCOUNTS_TABLE": "dynamowave-test-accounts",
+    "DELIVERIES_QUEUE": "dynamowave-test-deliveries",
+    "DEAD_LETTER_QUEUE": "dynamowave-test-undelivered",
     "STAGE": "test",
     "GUESTS": "true",
 }
@@ -33,12 +35,15 @@ class RecordingGateway:
     def __init__(self) -> None:
         self.posts: list[Post] = []
 
-    def post(self, posts: Sequence[Post]) -> list[Outcome]:
+    def post(self, posts: Sequence[Post], *, within: float | None = None) -> list[Outcome]:
         self.posts += posts
         return [Outcome.DELIVERED] * len(posts)
 
-    def check(self, probes: Sequence[Probe]) -> list[Outcome]:
+    def check(self, probes: Sequence[Recipient]) -> list[Outcome]:
         return [Outcome.DELIVERED] * len(probes)
+
+    def disconnect(self, recipients: Sequence[Recipient]) -> list[Outcome]:
+        return [Outcome.DELIVERED] * len(recipients)
 
     def take(self) -> list[tuple[str, dict[str, Any]]]:
         """The frames since the last look, each with its recipient."""
@@ -178,6 +183,8 @@ def test_every_stage_is_configured() -> None:
         assert environ["MESSAGES_TABLE"] == f"dynamowave-{stage}-messages"
         assert environ["MEMBERSHIPS_TABLE"] == f"dynamowave-{stage}-memberships"
         assert environ["ACCOUNTS_TABLE"] == f"dynamowave-{stage}-accounts"
+        assert environ["DELIVERIES_QUEUE"] == f"dynamowave-{stage}-deliveries"
+        assert environ["DEAD_LETTER_QUEUE"] == f"dynamowave-{stage}-undelivered"
         assert environ["STAGE"] == stage
         guests[stage] = Settings.from_environ(environ).identity.guests
     assert guests == {"local": True, "dev": True, "prod": False}

@@ -12,6 +12,8 @@ CONNECTIONS_TABLE = f"dynamowave-{STAGE}-connections"
 MESSAGES_TABLE = f"dynamowave-{STAGE}-messages"
 MEMBERSHIPS_TABLE = f"dynamowave-{STAGE}-memberships"
 ACCOUNTS_TABLE = f"dynamowave-{STAGE}-accounts"
+DELIVERIES_QUEUE = f"dynamowave-{STAGE}-deliveries"
+DEAD_LETTER_QUEUE = f"dynamowave-{STAGE}-undelivered"
 
 # CreateTable knows neither of the first two, and DynamoDB Local not this form of the last.
 _ELSEWHERE = {"TimeToLiveSpecification", "PointInTimeRecoverySpecification", "SSESpecification"}

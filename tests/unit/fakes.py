@@ -11,7 +11,7 @@ from chalicelib.bootstrap import Application
 from chalicelib.chat import ChatService
 from chalicelib.drafts import Deletion, Edit, Message, Reaction
 from chalicelib.errors import ChatError
-from chalicelib.gateway import Outcome, Post, Probe
+from chalicelib.gateway import Outcome, Post, Recipient
 from chalicelib.memberships import MembershipRepository
 from chalicelib.messages import MessageLog
 from chalicelib.models import ConnectionId, RoomName, Session, UserName, personal_room
@@ -24,12 +24,16 @@ CONNECTIONS_TABLE = "dynamowave-test-connections"
 MESSAGES_TABLE = "dynamowave-test-messages"
 MEMBERSHIPS_TABLE = "dynamowave-test-memberships"
 ACCOUNTS_TABLE = "dynamowave-test-accounts"
+DELIVERIES_QUEUE = "dynamowave-test-deliveries"
+DEAD_LETTER_QUEUE = "dynamowave-test-undelivered"
 ENVIRON = {
     "AWS_REGION": "eu-west-1",
     "CONNECTIONS_TABLE": CONNECTIONS_TABLE,
     "MESSAGES_TABLE": MESSAGES_TABLE,
     "MEMBERSHIPS_TABLE": MEMBERSHIPS_TABLE,
     "ACCOUNTS_TABLE": ACCOUNTS_TABLE,
+    "DELIVERIES_QUEUE": DELIVERIES_QUEUE,
+    "DEAD_LETTER_QUEUE": DEAD_LETTER_QUEUE,
     "NEW_ROOMS_PER_HOUR": "0",
     "VISITS_PER_HOUR": "0",
     "FRAME_RATE": "0",  # the clock of most tests stands still
@@ -57,19 +61,24 @@ class RecordingGateway:
 
     def __init__(self) -> None:
         self.batches: list[list[Post]] = []
-        self.probes: list[Probe] = []
+        self.probes: list[Recipient] = []
+        self.disconnected: list[Recipient] = []
         self.outcomes: dict[str, Outcome] = {}
         self.failure: Exception | None = None
 
-    def post(self, posts: Sequence[Post]) -> list[Outcome]:
+    def post(self, posts: Sequence[Post], *, within: float | None = None) -> list[Outcome]:
         if self.failure is not None:
             raise self.failure
         self.batches.append(list(posts))
         return [self.outcomes.get(post.connection_id, Outcome.DELIVERED) for post in posts]
 
-    def check(self, probes: Sequence[Probe]) -> list[Outcome]:
+    def check(self, probes: Sequence[Recipient]) -> list[Outcome]:
         self.probes += probes
         return [self.outcomes.get(probe.connection_id, Outcome.DELIVERED) for probe in probes]
+
+    def disconnect(self, recipients: Sequence[Recipient]) -> list[Outcome]:
+        self.disconnected += recipients
+        return [self.outcomes.get(it.connection_id, Outcome.DELIVERED) for it in recipients]
 
     def frames(self, connection_id: str) -> list[bytes]:
         return [

@@ -39,7 +39,7 @@ class WatchingGateway(RecordingGateway):
         self._connections = connections
         self.found: list[list[str]] = []
 
-    def post(self, posts: Sequence[Post]) -> list[Outcome]:
+    def post(self, posts: Sequence[Post], *, within: float | None = None) -> list[Outcome]:
         self.found.append(members(self._connections))
         return super().post(posts)
 

@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from chalicelib import crt, exchanges
 from chalicelib.crt import CrtGateway
 from chalicelib.exchanges import MAX_FRAME
-from chalicelib.gateway import Outcome, Post, Probe
+from chalicelib.gateway import Outcome, Post, Recipient
 from chalicelib.models import ConnectionId
 
 DELIVERED, GONE = Outcome.DELIVERED, Outcome.GONE
@@ -251,8 +251,8 @@ def to(endpoint: str, *ids: str, frame: bytes = b"{}") -> list[Post]:
     return [Post(endpoint, ConnectionId(each), frame) for each in ids]
 
 
-def of(endpoint: str, *ids: str) -> list[Probe]:
-    return [Probe(endpoint, ConnectionId(each)) for each in ids]
+def of(endpoint: str, *ids: str) -> list[Recipient]:
+    return [Recipient(endpoint, ConnectionId(each)) for each in ids]
 
 
 @pytest.mark.parametrize(

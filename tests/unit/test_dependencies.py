@@ -11,7 +11,7 @@ MODULES = {path.stem: path for path in (ROOT / "chalicelib").glob("*.py")}
 
 # Each module may import those on the lines above its own.
 LAYERS = [
-    {"__init__", "models", "errors", "backoff", "times"},
+    {"__init__", "models", "errors", "backoff", "correlation", "telemetry", "times"},
     {
         "attempts",
         "drafts",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.gateway import Outcome, Post, Probe
+from chalicelib.gateway import Outcome, Post, Recipient
 from chalicelib.models import ConnectionId
 from tests.interleaving import (
     BlockedError,
@@ -35,14 +35,17 @@ class Gateway:
     def __init__(self) -> None:
         self.posted: list[str] = []
 
-    def post(self, posts: Sequence[Post]) -> list[Outcome]:
+    def post(self, posts: Sequence[Post], *, within: float | None = None) -> list[Outcome]:
         self.posted += [post.connection_id for post in posts]
-        return self.check([Probe("", post.connection_id) for post in posts])
+        return self.check([Recipient("", post.connection_id) for post in posts])
 
-    def check(self, probes: Sequence[Probe]) -> list[Outcome]:
+    def check(self, probes: Sequence[Recipient]) -> list[Outcome]:
         return [
             Outcome.GONE if probe.connection_id == "c1" else Outcome.DELIVERED for probe in probes
         ]
+
+    def disconnect(self, recipients: Sequence[Recipient]) -> list[Outcome]:
+        return self.check(recipients)
 
 
 def steps(scheduler: Scheduler, count: int) -> Callable[[], int]:
@@ -275,7 +278,7 @@ def test_posts_go_out_in_any_order_and_are_answered_in_theirs() -> None:
 
 def test_checks_are_answered_in_order_too() -> None:
     scheduler = Scheduler(0)
-    probes = [Probe("", ConnectionId(name)) for name in ("c0", "c1")]
+    probes = [Recipient("", ConnectionId(name)) for name in ("c0", "c1")]
 
     outcomes = SwitchingGateway(Gateway(), scheduler).check(probes)
 

@@ -36,6 +36,8 @@ def test_the_endpoint_is_execute_api_even_behind_a_custom_domain(
         messages_table="m",
         memberships_table="r",
         accounts_table="a",
+        deliveries_queue="d",
+        dead_letter_queue="u",
         region=region,
     )
 
@@ -51,6 +53,8 @@ def test_a_setting_points_to_an_emulator() -> None:
         messages_table="m",
         memberships_table="r",
         accounts_table="a",
+        deliveries_queue="d",
+        dead_letter_queue="u",
         management_endpoint="http://127.0.0.1:8000/api",
     )
 

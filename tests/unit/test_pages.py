@@ -14,6 +14,8 @@ def settings(*, endpoint: str | None = None, url: str | None = None) -> Settings
         messages_table="m",
         memberships_table="s",
         accounts_table="a",
+        deliveries_queue="d",
+        dead_letter_queue="u",
         management_endpoint=endpoint,
         websocket_url=url,
     )

@@ -10,7 +10,7 @@ from chalicelib.connections import HANDSHAKE_SECONDS, ConnectionRepository
 from chalicelib.courier import Courier
 from chalicelib.database import Database
 from chalicelib.errors import Unavailable
-from chalicelib.gateway import Outcome, Probe
+from chalicelib.gateway import Outcome, Recipient
 from chalicelib.models import ConnectionId, Departure, RoomName, Session, UserName
 from chalicelib.presence import Presence, Roster
 from chalicelib.records import connection_item, subscription_item
@@ -37,7 +37,7 @@ Limited: TypeAlias = Callable[[int], Presence]
 
 
 class BrokenGateway(RecordingGateway):
-    def check(self, probes: Sequence[Probe]) -> list[Outcome]:
+    def check(self, probes: Sequence[Recipient]) -> list[Outcome]:
         self.probes += probes
         raise RuntimeError("no credentials")
 
@@ -496,7 +496,7 @@ def test_a_connection_is_asked_for_when_it_has_been_silent_for_the_lease_and_not
     look(again, LOBBY)
 
     assert before == []
-    assert gateway.probes == [Probe(ENDPOINT, ConnectionId("B="))]
+    assert gateway.probes == [Recipient(ENDPOINT, ConnectionId("B="))]
     assert changes(gateway, "A=") == [("lobby", "bob", "left")]
     assert [member.user for member in connections.members(LOBBY)] == ["alice"]
 

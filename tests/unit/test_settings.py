@@ -15,14 +15,21 @@ TABLES = {
     "MESSAGES_TABLE": "m",
     "MEMBERSHIPS_TABLE": "s",
     "ACCOUNTS_TABLE": "a",
+    "DELIVERIES_QUEUE": "d",
+    "DEAD_LETTER_QUEUE": "u",
 }
 
 
-def test_only_the_tables_are_required() -> None:
+def test_only_the_tables_and_queues_are_required() -> None:
     settings = Settings.from_environ(TABLES)
 
     assert settings == Settings(
-        connections_table="c", messages_table="m", memberships_table="s", accounts_table="a"
+        connections_table="c",
+        messages_table="m",
+        memberships_table="s",
+        accounts_table="a",
+        deliveries_queue="d",
+        dead_letter_queue="u",
     )
     assert settings.identity.guests is False
     assert settings.lobby == "lobby"
@@ -80,6 +87,8 @@ def test_every_variable_is_read() -> None:
             "RECONNECT_AFTER_MS": "7000",
             "POST_CONCURRENCY": "8",
             "POST_TIMEOUT_SECONDS": "9",
+            "DIRECT_FANOUT": "10",
+            "MAX_DELIVERIES": "11",
         }
     )
 
@@ -88,6 +97,8 @@ def test_every_variable_is_read() -> None:
         messages_table="m",
         memberships_table="s",
         accounts_table="a",
+        deliveries_queue="d",
+        dead_letter_queue="u",
         identity=IdentitySettings(
             guests=True,
             registration=False,
@@ -136,6 +147,8 @@ def test_every_variable_is_read() -> None:
         reconnect_after_ms=7000,
         post_concurrency=8,
         post_timeout=9,
+        direct_fanout=10,
+        max_deliveries=11,
     )
 
 
