@@ -7,13 +7,15 @@ those of the deployed functions, which Chalice cannot change later.
 import functools
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from chalice import Chalice, NotFoundError, Response
-from chalice.app import Request, WebsocketEvent
+from chalice.app import Request, SQSEvent, WebsocketEvent
 
 from chalicelib import __version__
+from chalicelib.attempts import answered
 from chalicelib.bootstrap import Application
 from chalicelib.entrance import Entrance
 from chalicelib.errors import ChatError
@@ -74,6 +76,22 @@ def authorize(event: Any, _: Any) -> dict[str, Any]:
 def publish(event: Any, _: Any) -> dict[str, Any]:
     """Publish to a room, by direct invocation."""
     return application().chat.publish(event)
+
+
+@app.on_sqs_message(
+    queue=os.environ.get("DELIVERIES_QUEUE", "dynamowave-local-deliveries"), batch_size=10
+)
+def deliver(event: SQSEvent) -> dict[str, Any]:
+    """Post what waits in the queue of deliveries."""
+    context: Any = event.context
+    remaining = context.get_remaining_time_in_millis() / 1000
+    return application().deliveries.deliver(event.to_dict(), remaining=remaining)
+
+
+@app.lambda_function(name="redrive")
+def redrive(event: Any, _: Any) -> dict[str, Any]:
+    """Look at what could not be delivered, or try it again, by direct invocation."""
+    return answered(partial(application().redrive.run, event))
 
 
 @app.middleware("http")

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from chalicelib.errors import ChatError, Internal
 
@@ -26,3 +26,12 @@ def attempt(use_case: Callable[[], _T]) -> _T | ChatError:
     except Exception:  # whatever it is, the client is told, and nothing of its cause
         logger.exception("a fault of ours")
         return Internal()
+
+
+def answered(use_case: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Do something for a back end, and return what to answer: a result, or `error` and why."""
+    outcome = attempt(use_case)
+    if not isinstance(outcome, ChatError):
+        return outcome
+    described = ("code", "message", "retryable")
+    return {"error": {name: getattr(outcome, name) for name in described}}

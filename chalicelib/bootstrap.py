@@ -23,6 +23,7 @@ from chalicelib.connections import ConnectionRepository
 from chalicelib.courier import Courier
 from chalicelib.crt import CrtGateway
 from chalicelib.database import Database
+from chalicelib.deliveries import Deliveries
 from chalicelib.directory import Directory
 from chalicelib.doorkeeper import Doorkeeper
 from chalicelib.doors import Doors
@@ -42,10 +43,13 @@ from chalicelib.passwords import Argon2Hasher, Hasher, Passwords
 from chalicelib.perimeter import Perimeter
 from chalicelib.presence import Presence
 from chalicelib.publisher import Publisher
+from chalicelib.queues import DeliveryQueue, SqsQueue
+from chalicelib.redrive import Redrive
 from chalicelib.rooms import RoomRepository
 from chalicelib.settings import Settings
 from chalicelib.slowmode import SlowMode
 from chalicelib.standings import Standings
+from chalicelib.telemetry import Silence, Telemetry
 from chalicelib.tokens import Tokens
 
 # DynamoDB answers in milliseconds. Three attempts stay well inside the 29 s of a WebSocket route.
@@ -62,6 +66,14 @@ _SECRETS = Config(
     read_timeout=2,
     retries={"mode": "standard", "total_max_attempts": 3},
 )
+_SQS = Config(
+    connect_timeout=1,
+    read_timeout=5,
+    retries={"mode": "standard", "total_max_attempts": 2},
+    tcp_keepalive=True,
+)
+# Seconds before the second attempt by way of the queue; each further one waits four times as long.
+_REDELIVERY = 2
 _ID_BYTES = 16
 # Made when it may not be needed, as two of a laptop's threads could each make one when it is.
 _LAPTOP_KEY = RandomKeys(secrets.token_bytes)
@@ -80,6 +92,8 @@ class Application:
         gateway: ConnectionsGateway | None = None,
         dynamodb: Any = None,
         secretsmanager: Any = None,
+        queue: DeliveryQueue | None = None,
+        telemetry: Telemetry | None = None,
         hasher: Hasher | None = None,
         external: ExternalVerifier | None = None,
         clock: Callable[[], float] = time.time,
@@ -90,6 +104,8 @@ class Application:
         self._given_gateway = gateway
         self._dynamodb = dynamodb
         self._secretsmanager = secretsmanager
+        self._given_queue = queue
+        self._telemetry = telemetry or Silence()
         self._hasher = hasher
         self._external = external
         self._clock = clock
@@ -134,6 +150,30 @@ class Application:
             end_sessions=Evictions(
                 self._connections, self._claims, self._courier, self._presence
             ).evict,
+        )
+
+    @cached_property
+    def deliveries(self) -> Deliveries:
+        """What does the jobs of the queue."""
+        return Deliveries(
+            connections=self._connections,
+            gateway=self._gateway,
+            courier=self._courier,
+            presence=self._presence,
+            queue=self._queue,
+            telemetry=self._telemetry,
+            clock=self._clock,
+            max_deliveries=self._settings.max_deliveries,
+        )
+
+    @cached_property
+    def redrive(self) -> Redrive:
+        """What looks after the dead-letter queue."""
+        return Redrive(
+            self._new_sqs,
+            queue=self._settings.deliveries_queue,
+            dead_letters=self._settings.dead_letter_queue,
+            clock=self._clock,
         )
 
     @cached_property
@@ -233,7 +273,34 @@ class Application:
 
     @cached_property
     def _broadcaster(self) -> Broadcaster:
-        return Broadcaster(self._connections, self._courier, self._presence)
+        return Broadcaster(
+            self._connections,
+            self._courier,
+            self._presence,
+            queue=self._queue,
+            telemetry=self._telemetry,
+            clock=self._clock,
+            direct_fanout=self._settings.direct_fanout,
+        )
+
+    @cached_property
+    def _queue(self) -> DeliveryQueue:
+        return self._given_queue or SqsQueue(
+            self._new_sqs,
+            queue=self._settings.deliveries_queue,
+            dead_letters=self._settings.dead_letter_queue,
+            backoff=self._backoff,
+            delay=self._redelivery_delay,
+        )
+
+    def _new_sqs(self) -> Any:
+        return Session().client("sqs", region_name=self._settings.region, config=_SQS)
+
+    def _redelivery_delay(self, attempt: int) -> float:
+        if not attempt:
+            return 0
+        longest: float = _REDELIVERY * 4 ** (attempt - 1)
+        return longest * (1 + self._random()) / 2
 
     @cached_property
     def _presence(self) -> Presence:

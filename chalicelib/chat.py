@@ -7,7 +7,7 @@ from typing import Any
 
 from chalicelib.actions import Actions
 from chalicelib.arrivals import Arrivals
-from chalicelib.attempts import attempt
+from chalicelib.attempts import answered, attempt
 from chalicelib.commands import Command, Refresh
 from chalicelib.connections import ConnectionRepository
 from chalicelib.doorkeeper import Doorkeeper
@@ -76,11 +76,7 @@ class ChatService:
 
     def publish(self, payload: object) -> dict[str, Any]:
         """Say something in a room on behalf of a back end. See Publisher.publish."""
-        outcome = attempt(partial(self._publisher.publish, payload))
-        if not isinstance(outcome, ChatError):
-            return outcome
-        described = ("code", "message", "retryable")
-        return {"error": {name: getattr(outcome, name) for name in described}}
+        return answered(partial(self._publisher.publish, payload))
 
     def _register(self, event: Mapping[str, Any]) -> None:
         origin = Origin.of(event, self._settings)

@@ -251,6 +251,13 @@ class ConnectionRepository:
         rows, more = self._database.page(self._table, limit=limit, **self._subscriptions(room))
         return list(map(member_of, rows)), more
 
+    def find(self, room: RoomName, connection_ids: Iterable[ConnectionId]) -> list[Member]:
+        """Return those of these connections that are subscribed to a room and are pushed to."""
+        keys = [item_key(subscription_key(room, who)) for who in dict.fromkeys(connection_ids)]
+        now = self._clock()
+        rows = self._database.get_all(self._table, keys)
+        return [member_of(row) for row in rows if float(row["pushed_until"]["N"]) > now]
+
     def silent(
         self, members: Sequence[Member], *, since: float
     ) -> tuple[set[ConnectionId], set[ConnectionId]]:

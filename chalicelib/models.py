@@ -1,7 +1,7 @@
 """The nouns of the chat that several modules share, and the rules for their names."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, NewType, TypeAlias
 
 ConnectionId = NewType("ConnectionId", str)
@@ -140,8 +140,8 @@ class Departure(NamedTuple):
 class Delivery:
     """What became of one push, counted in recipients.
 
-    `complete` is False when the recipients themselves could not be read, so that nobody was sent
-    anything and the counts say nothing.
+    `complete` is False when the recipients could not all be read: of a room that is posted to
+    directly, nobody was sent anything then; of a larger one, those that are counted.
     """
 
     delivered: int = 0
@@ -149,3 +149,16 @@ class Delivery:
     gone: int = 0
     failed: int = 0
     complete: bool = True
+
+    @property
+    def recipients(self) -> int:
+        """How many there were."""
+        return self.delivered + self.queued + self.gone + self.failed
+
+    def with_queued(self, more: int) -> "Delivery":
+        """Return the counts with more recipients in the queue."""
+        return replace(self, queued=self.queued + more)
+
+    def incomplete(self) -> "Delivery":
+        """Return the counts of a push some of whose recipients could not be read."""
+        return replace(self, complete=False)

@@ -1,11 +1,12 @@
 """Lambda: warm instances of the chat's functions, each with what it remembers and its clock."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from chalicelib.bootstrap import Application
 from chalicelib.chat import ChatService
 from chalicelib.gateway import Outcome, Post, Recipient
+from chalicelib.jobs import Job
 from chalicelib.settings import Settings
 from tests.chaos.audits import Auditor
 from tests.chaos.databases import FaultyClient
@@ -133,6 +134,7 @@ class Functions:
             _settings(self._plan),
             gateway=_Gateway(self, self._simulation, self._misfortune),
             dynamodb=client,
+            queue=_Queue(),
             clock=lambda: self.clock(skew),
             sleep=self._simulation.pause,
             random=self._misfortune.chance.random,
@@ -184,6 +186,16 @@ class _Gateway:
         if self._misfortune.strikes("check_unsure"):
             return Outcome.RETRYABLE
         return self._functions.check(probe.connection_id)
+
+
+class _Queue:
+    """A queue that is out of order: what cannot be posted is found in the log."""
+
+    def send(self, jobs: Iterable[Job]) -> list[Job]:
+        return list(jobs)
+
+    def bury(self, jobs: Iterable[Job]) -> list[Job]:
+        return list(jobs)
 
 
 def _settings(plan: Plan) -> Settings:

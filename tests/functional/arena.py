@@ -41,6 +41,8 @@ SETTINGS = Settings.from_environ(
     }
 )
 
+from tests.unit.fakes import RecordingQueue
+
 
 class Clock:
     """Every look is a millisecond later, so that no two things happen at the same time."""
@@ -138,6 +140,7 @@ class Arena:
             SETTINGS,
             gateway=self._gateway,
             dynamodb=self._client,
+            queue=RecordingQueue(),
             clock=self.clock,
             sleep=self._pause,
             random=lambda: 0.5,

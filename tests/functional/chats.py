@@ -32,6 +32,7 @@ from tests.stores.tables import (
     MESSAGES_TABLE,
     STAGE,
 )
+from tests.unit.fakes import RecordingQueue
 from tests.unit.people import PASSWORD, FakeHasher
 
 ROOT = Path(__file__).parents[2]
@@ -232,6 +233,7 @@ def chatting(
             settings,
             gateway=gateway,
             dynamodb=database,
+            queue=RecordingQueue(),
             hasher=hasher or FakeHasher(),
             external=external and external(clock),
             clock=clock,

@@ -26,6 +26,8 @@ from tests.unit.fakes import (
     Faulty,
     LogFactory,
     RecordingGateway,
+    RecordingQueue,
+    RecordingTelemetry,
     ServiceFactory,
 )
 
@@ -124,7 +126,30 @@ def presence(
 
 
 @pytest.fixture
+def queue() -> RecordingQueue:
+    return RecordingQueue()
+
+
+@pytest.fixture
+def telemetry() -> RecordingTelemetry:
+    return RecordingTelemetry()
+
+
+@pytest.fixture
 def broadcaster(
-    connections: ConnectionRepository, courier: Courier, presence: Presence
+    connections: ConnectionRepository,
+    courier: Courier,
+    presence: Presence,
+    queue: RecordingQueue,
+    telemetry: RecordingTelemetry,
+    clock: Clock,
 ) -> Broadcaster:
-    return Broadcaster(connections, courier, presence)
+    return Broadcaster(
+        connections,
+        courier,
+        presence,
+        queue=queue,
+        telemetry=telemetry,
+        clock=clock,
+        direct_fanout=3,
+    )

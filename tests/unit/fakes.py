@@ -1,7 +1,7 @@
 """Fakes that record, and what tests build values with."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import pytest
@@ -12,12 +12,14 @@ from chalicelib.chat import ChatService
 from chalicelib.drafts import Deletion, Edit, Message, Reaction
 from chalicelib.errors import ChatError
 from chalicelib.gateway import Outcome, Post, Recipient
+from chalicelib.jobs import Job
 from chalicelib.memberships import MembershipRepository
 from chalicelib.messages import MessageLog
 from chalicelib.models import ConnectionId, RoomName, Session, UserName, personal_room
 from chalicelib.positions import Position
 from chalicelib.protocol import MAX_FRAME_BYTES, decode
 from chalicelib.settings import Settings
+from chalicelib.telemetry import Metric
 
 ENDPOINT = "https://a1b2c3.execute-api.eu-west-1.amazonaws.com/api"
 CONNECTIONS_TABLE = "dynamowave-test-connections"
@@ -89,6 +91,40 @@ class RecordingGateway:
         ]
 
 
+class RecordingQueue:
+    """A queue that keeps what it is given, and refuses what a test says."""
+
+    def __init__(self) -> None:
+        self.sent: list[Job] = []
+        self.buried: list[Job] = []
+        self.refuses: Callable[[Job], bool] = lambda _: False
+        self.failure: Exception | None = None
+
+    def send(self, jobs: Iterable[Job]) -> list[Job]:
+        return self._keep(self.sent, jobs)
+
+    def bury(self, jobs: Iterable[Job]) -> list[Job]:
+        return self._keep(self.buried, jobs)
+
+    def _keep(self, kept: list[Job], jobs: Iterable[Job]) -> list[Job]:
+        lost: list[Job] = []
+        for job in jobs:
+            (lost if self.refuses(job) else kept).append(job)
+        if self.failure is not None:
+            raise self.failure
+        return lost
+
+
+class RecordingTelemetry:
+    """Telemetry that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.records: list[tuple[dict[Metric, float], int | None]] = []
+
+    def record(self, values: Mapping[Metric, float], *, recipients: int | None = None) -> None:
+        self.records.append((dict(values), recipients))
+
+
 LogFactory: TypeAlias = Callable[..., MessageLog]
 Step: TypeAlias = Exception | Callable[[dict[str, Any]], Any]
 
@@ -149,12 +185,14 @@ class ServiceFactory:
         self._gateway = gateway
         self._clock = clock
         self.random: Callable[[], float] = lambda: 0.5
+        self.queue = RecordingQueue()
 
     def __call__(self, **environ: str) -> ChatService:
         return Application(
             Settings.from_environ({**ENVIRON, **environ}),
             gateway=self._gateway,
             dynamodb=self._dynamodb,
+            queue=self.queue,
             clock=self._clock,
             sleep=self._clock.sleep,
             random=self.random,

@@ -1,0 +1,146 @@
+"""The queue of deliveries, and its end for those that fail: SQS, and the port to it."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import Any, Protocol, TypeAlias
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.backoff import Backoff
+from chalicelib.jobs import Job, encode_job
+
+logger = logging.getLogger(__name__)
+
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+# (SQS takes 1 MiB since August 2025; emulators and older regions do not.)
+_BATCH_ENTRIES = 10
+_BATCH_BYTES = 256 * 1024
+_LONGEST_DELAY = 900
+_THREADS = 4
+
+Entry: TypeAlias = tuple[Job, str]
+
+
+class DeliveryQueue(Protocol):
+    """Keeps jobs until a worker has done them; standard, so in any order and perhaps twice."""
+
+    def send(self, jobs: Iterable[Job]) -> list[Job]:
+        """Queue jobs, beginning while `jobs` still yields; return those that could not be.
+
+        A job that has failed before waits the longer the more often it has. Raises only what
+        `jobs` raises.
+        """
+        ...
+
+    def bury(self, jobs: Iterable[Job]) -> list[Job]:
+        """Leave jobs to the dead-letter queue; return those that could not be."""
+        ...
+
+
+class SqsQueue:
+    """DeliveryQueue in SQS: batches of 10, single entries that fail tried again.
+
+    Args:
+        make_client: Makes a boto3 client for SQS: few functions ever need one.
+        queue, dead_letters: The names of the two queues.
+        backoff: How often, and after how long.
+        delay: Seconds that a job waits, by the attempts that have failed.
+    """
+
+    def __init__(
+        self,
+        make_client: Callable[[], Any],
+        *,
+        queue: str,
+        dead_letters: str,
+        backoff: Backoff,
+        delay: Callable[[int], float],
+    ) -> None:
+        self._make_client = make_client
+        self._queue = queue
+        self._dead_letters = dead_letters
+        self._backoff = backoff
+        self._delay = delay
+        self._urls: dict[str, str] = {}
+
+    def send(self, jobs: Iterable[Job]) -> list[Job]:
+        """Queue jobs. See DeliveryQueue.send."""
+        return self._send_all(self._queue, jobs)
+
+    def bury(self, jobs: Iterable[Job]) -> list[Job]:
+        """Leave jobs to the dead-letter queue. See DeliveryQueue.bury."""
+        return self._send_all(self._dead_letters, jobs)
+
+    @cached_property
+    def _client(self) -> Any:
+        return self._make_client()
+
+    @cached_property
+    def _executor(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(_THREADS, thread_name_prefix="queue")
+
+    def _send_all(self, queue: str, jobs: Iterable[Job]) -> list[Job]:
+        batches = _batches((job, encode_job(job)) for job in jobs)
+        first = next(batches, None)
+        if first is None:
+            return []
+        second = next(batches, None)
+        if second is None:
+            return self._send(queue, first)
+        sent = [self._executor.submit(self._send, queue, batch) for batch in (first, second)]
+        sent += [self._executor.submit(self._send, queue, batch) for batch in batches]
+        return [job for future in sent for job in future.result()]
+
+    def _send(self, queue: str, batch: Sequence[Entry]) -> list[Job]:
+        left = dict(enumerate(batch))
+        lost: list[Job] = []
+        for _ in self._backoff.tries():
+            failures = self._send_once(queue, left)
+            lost += [left[place][0] for place, hopeless in failures.items() if hopeless]
+            left = {place: left[place] for place, hopeless in failures.items() if not hopeless}
+            if not left:
+                break
+        lost += [job for job, _ in left.values()]
+        if lost:
+            logger.error("%d jobs could not be queued in %s", len(lost), queue)
+        return lost
+
+    def _send_once(self, queue: str, batch: dict[int, Entry]) -> dict[int, bool]:
+        """Send entries; return which failed, and whether that is for good."""
+        entries = [
+            {"Id": str(place), "MessageBody": body, "DelaySeconds": self._seconds(queue, job)}
+            for place, (job, body) in batch.items()
+        ]
+        try:
+            answer = self._client.send_message_batch(QueueUrl=self._url(queue), Entries=entries)
+        except (BotoCoreError, ClientError):
+            logger.exception("%d jobs could not be queued in %s yet", len(batch), queue)
+            return dict.fromkeys(batch, False)
+        return {int(each["Id"]): bool(each["SenderFault"]) for each in answer.get("Failed", [])}
+
+    def _seconds(self, queue: str, job: Job) -> int:
+        if queue == self._dead_letters:
+            return 0
+        return min(_LONGEST_DELAY, int(self._delay(job.attempt)))
+
+    def _url(self, queue: str) -> str:
+        if queue not in self._urls:
+            self._urls[queue] = self._client.get_queue_url(QueueName=queue)["QueueUrl"]
+        return self._urls[queue]
+
+
+def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Yield what SQS takes at once: 10 entries, and 256 KB in all."""
+    batch: list[Entry] = []
+    size = 0
+    for entry in entries:
+        length = len(entry[1].encode())
+        if batch and (len(batch) == _BATCH_ENTRIES or size + length > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(entry)
+        size += length
+    if batch:
+        yield batch
