@@ -28,7 +28,8 @@ setup: $(READY) ## Create .venv with all that the other targets need
 
 run: $(READY) ## Serve the chat on this machine [PORT=8000] [HOST=127.0.0.1] [STAGE=local] [ARGS=...]
 	@exec $(BIN)/python -m localgateway --stage $(STAGE) --host $(HOST) --port $(PORT) \
-	  --template infra/data.yaml --authorizer authorize $(ARGS)
+	  --template infra/data.yaml --authorizer authorize \
+	  --partial-batch-failures deliver $(ARGS)
 
 talk: $(READY) ## Chat in this terminal with what `make run` serves [PORT=8000] [ARGS="--user ada --room tea"]
 	@exec $(BIN)/python -m chatclient ws://127.0.0.1:$(PORT)/api $(ARGS)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cached_property
 from typing import Any, Protocol, TypeAlias
 
@@ -82,16 +82,18 @@ class SqsQueue:
         return ThreadPoolExecutor(_THREADS, thread_name_prefix="queue")
 
     def _send_all(self, queue: str, jobs: Iterable[Job]) -> list[Job]:
-        batches = _batches((job, encode_job(job)) for job in jobs)
-        first = next(batches, None)
-        if first is None:
-            return []
-        second = next(batches, None)
-        if second is None:
-            return self._send(queue, first)
-        sent = [self._executor.submit(self._send, queue, batch) for batch in (first, second)]
-        sent += [self._executor.submit(self._send, queue, batch) for batch in batches]
-        return [job for future in sent for job in future.result()]
+        lost: list[Job] = []
+        sending: list[Future[list[Job]]] = []
+        try:
+            for batch in _batches((job, encode_job(job)) for job in jobs):
+                # What is not full is the last one, mostly the only one: not worth a thread.
+                if len(batch) < _BATCH_ENTRIES:
+                    lost += self._send(queue, batch)
+                else:
+                    sending.append(self._executor.submit(self._send, queue, batch))
+        finally:
+            wait(sending)
+        return lost + [job for future in sending for job in future.result()]
 
     def _send(self, queue: str, batch: Sequence[Entry]) -> list[Job]:
         left = dict(enumerate(batch))

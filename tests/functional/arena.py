@@ -23,6 +23,7 @@ from tests.stores.tables import (
     MEMBERSHIPS_TABLE,
     MESSAGES_TABLE,
 )
+from tests.unit.fakes import RecordingQueue
 
 START = 1_800_000_000.0
 ENDPOINT = "https://a1b2c3.execute-api.us-east-1.amazonaws.com/api"
@@ -40,8 +41,6 @@ SETTINGS = Settings.from_environ(
         "LOBBY": "",
     }
 )
-
-from tests.unit.fakes import RecordingQueue
 
 
 class Clock:

@@ -136,7 +136,7 @@ def telemetry() -> RecordingTelemetry:
 
 
 @pytest.fixture
-def broadcaster(
+def broadcaster(  # noqa: PLR0917 - fixtures come by position
     connections: ConnectionRepository,
     courier: Courier,
     presence: Presence,

@@ -8,7 +8,17 @@ from chalicelib.broadcaster import Broadcaster
 from chalicelib.connections import ConnectionRepository
 from chalicelib.gateway import Outcome, Post
 from chalicelib.models import ConnectionId, Delivery, RoomName
-from tests.unit.fakes import ENDPOINT, Clock, Faulty, RecordingGateway, client_error, new_session
+from chalicelib.telemetry import Metric
+from tests.unit.fakes import (
+    ENDPOINT,
+    Clock,
+    Faulty,
+    RecordingGateway,
+    RecordingQueue,
+    RecordingTelemetry,
+    client_error,
+    new_session,
+)
 
 LOBBY = RoomName("lobby")
 A, B, C = ConnectionId("A="), ConnectionId("B="), ConnectionId("C=")
@@ -163,3 +173,100 @@ def test_a_gateway_that_breaks_is_logged_and_counted(
 
     assert delivery == Delivery(queued=2)
     assert "3 frames could not be posted" in caplog.text
+
+
+def test_a_room_of_many_is_left_to_the_queue_and_the_author_answered_first(
+    broadcaster: Broadcaster,
+    connections: ConnectionRepository,
+    gateway: RecordingGateway,
+    queue: RecordingQueue,
+    clock: Clock,
+) -> None:
+    connections.add(new_session("D=", "dora", "lobby", now=clock.now))
+    connections.add(new_session("E=", "emil", "lobby", now=clock.now))
+
+    delivery = broadcaster.broadcast(LOBBY, b"{}", skip=A, also=[ACK])
+
+    assert delivery == Delivery(queued=4)
+    assert gateway.batches == [[ACK]]
+    (job,) = queue.sent
+    assert (job.room, job.endpoint, job.connection_ids) == (LOBBY, ENDPOINT, [B, C, "D=", "E="])
+    assert (bytes(job.frame), job.attempt) == (b"{}", 0)
+
+
+def test_what_the_queue_does_not_take_is_posted_after_all(
+    broadcaster: Broadcaster,
+    connections: ConnectionRepository,
+    gateway: RecordingGateway,
+    queue: RecordingQueue,
+    clock: Clock,
+) -> None:
+    connections.add(new_session("D=", "dora", "lobby", now=clock.now))
+    queue.refuses = lambda _: True
+
+    delivery = broadcaster.broadcast(LOBBY, b"{}")
+
+    assert delivery == Delivery(delivered=4)
+    assert {post.connection_id for post in gateway.batches[-1]} == {A, B, C, "D="}
+
+
+def test_a_queue_that_breaks_loses_nothing(
+    broadcaster: Broadcaster,
+    connections: ConnectionRepository,
+    gateway: RecordingGateway,
+    queue: RecordingQueue,
+    clock: Clock,
+) -> None:
+    connections.add(new_session("D=", "dora", "lobby", now=clock.now))
+    queue.failure = RuntimeError("no queue")
+    gateway.outcomes = {B: Outcome.RETRYABLE}
+
+    delivery = broadcaster.broadcast(LOBBY, b"{}")
+
+    assert delivery == Delivery(delivered=3, failed=1)
+
+
+def test_a_room_of_many_that_cannot_be_read_to_its_end_is_said_to_be_incomplete(
+    broadcaster: Broadcaster,
+    connections: ConnectionRepository,
+    queue: RecordingQueue,
+    dynamodb: Faulty,
+    clock: Clock,
+) -> None:
+    for number in range(3):
+        connections.add(new_session(f"more-{number}", "dora", "lobby", now=clock.now))
+    dynamodb.plan(
+        "query",
+        lambda arguments: dynamodb.client.query(**arguments, Limit=4),
+        client_error("InternalServerError", status=500),
+    )
+
+    delivery = broadcaster.broadcast(LOBBY, b"{}")
+
+    assert delivery == Delivery(queued=4, complete=False)
+    assert len(queue.sent) == 1
+
+
+def test_those_who_fail_are_queued_and_those_who_are_refused_are_buried(
+    broadcaster: Broadcaster, gateway: RecordingGateway, queue: RecordingQueue
+) -> None:
+    gateway.outcomes = {A: Outcome.RETRYABLE, B: Outcome.REFUSED}
+
+    delivery = broadcaster.broadcast(LOBBY, b"{}")
+
+    assert delivery == Delivery(delivered=1, queued=1, failed=1)
+    assert [(job.connection_ids, job.attempt) for job in queue.sent] == [([A], 1)]
+    assert [(job.connection_ids, job.attempt) for job in queue.buried] == [([B], 1)]
+
+
+def test_what_became_of_a_broadcast_is_measured_by_the_size_of_the_room(
+    broadcaster: Broadcaster, gateway: RecordingGateway, telemetry: RecordingTelemetry
+) -> None:
+    gateway.outcomes = {B: Outcome.GONE}
+
+    broadcaster.broadcast(LOBBY, b"{}")
+
+    (values, recipients) = telemetry.records[0]
+    assert recipients == 3
+    assert (values[Metric.DELIVERED], values[Metric.GONE]) == (2, 1)
+    assert values[Metric.FAN_OUT_TIME] == 0

@@ -69,7 +69,7 @@ def test_the_two_characters_that_sqs_refuses_are_escaped() -> None:
     ],
 )
 def test_what_is_no_job_is_said_to_be_none_without_its_text(body: str) -> None:
-    with pytest.raises(JobError, match="^not a job$"):
+    with pytest.raises(JobError, match=r"^not a job$"):
         decode_job(body)
 
 
