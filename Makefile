@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run talk test chaos fuzzer fuzz browser dynamodb-local check audit format asyncapi bench clean
+.PHONY: help setup run redrive talk test chaos fuzzer fuzz browser dynamodb-local check audit format asyncapi bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,11 @@ run: $(READY) ## Serve the chat on this machine [PORT=8000] [HOST=127.0.0.1] [ST
 	@exec $(BIN)/python -m localgateway --stage $(STAGE) --host $(HOST) --port $(PORT) \
 	  --template infra/data.yaml --authorizer authorize \
 	  --partial-batch-failures deliver $(ARGS)
+
+# On a laptop the functions are where `make run` serves them.
+redrive: $(READY) ## Look at what could not be delivered, or try it again [STAGE=local] [MOVE=1] [PORT=8000]
+	@$(BIN)/python -m tools.redrive --stage $(STAGE) $(if $(MOVE),--move) \
+	  $(if $(filter local,$(STAGE)),--endpoint-url http://127.0.0.1:$(PORT)) $(ARGS)
 
 talk: $(READY) ## Chat in this terminal with what `make run` serves [PORT=8000] [ARGS="--user ada --room tea"]
 	@exec $(BIN)/python -m chatclient ws://127.0.0.1:$(PORT)/api $(ARGS)

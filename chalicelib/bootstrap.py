@@ -92,6 +92,7 @@ class Application:
         gateway: ConnectionsGateway | None = None,
         dynamodb: Any = None,
         secretsmanager: Any = None,
+        sqs: Any = None,
         queue: DeliveryQueue | None = None,
         telemetry: Telemetry | None = None,
         hasher: Hasher | None = None,
@@ -104,6 +105,7 @@ class Application:
         self._given_gateway = gateway
         self._dynamodb = dynamodb
         self._secretsmanager = secretsmanager
+        self._sqs = sqs
         self._given_queue = queue
         self._telemetry = telemetry or Silence()
         self._hasher = hasher
@@ -294,7 +296,7 @@ class Application:
         )
 
     def _new_sqs(self) -> Any:
-        return Session().client("sqs", region_name=self._settings.region, config=_SQS)
+        return self._sqs or Session().client("sqs", region_name=self._settings.region, config=_SQS)
 
     def _redelivery_delay(self, attempt: int) -> float:
         if not attempt:

@@ -22,6 +22,7 @@ from localgateway.authorizers import Authorizer
 from localgateway.management import Response
 from localgateway.moto_transactions import cheap_transactions
 from localgateway.testing import TestClient, TestSocket
+from tests.functional.sqs import MemorySqs
 from tests.stores.memory import MemoryClient
 from tests.stores.tables import (
     ACCOUNTS_TABLE,
@@ -32,7 +33,6 @@ from tests.stores.tables import (
     MESSAGES_TABLE,
     STAGE,
 )
-from tests.unit.fakes import RecordingQueue
 from tests.unit.people import PASSWORD, FakeHasher
 
 ROOT = Path(__file__).parents[2]
@@ -71,8 +71,16 @@ class InProcessGateway:
     """Posts to the test client's sockets, with API Gateway's answers."""
 
     client: TestClient
+    outcome: Outcome | None = None  # of everything, instead of what is tried
+    counted: dict[str, int] | None = None  # what would be posted, by connection, instead of posts
 
     def post(self, posts: Sequence[Post], *, within: float | None = None) -> list[Outcome]:
+        if self.outcome is not None:
+            return [self.outcome] * len(posts)
+        if self.counted is not None:
+            for post in posts:
+                if b'"type":"message"' in post.frame:
+                    self.counted[post.connection_id] = self.counted.get(post.connection_id, 0) + 1
         return [
             _outcome(self.client.manage("POST", post.connection_id, post.frame)) for post in posts
         ]
@@ -132,10 +140,14 @@ class Person:
 class Chat:
     """The running chat."""
 
-    def __init__(self, client: TestClient, clock: Clock, dynamodb: Any) -> None:
-        self.client = client
+    def __init__(
+        self, gateway: InProcessGateway, clock: Clock, dynamodb: Any, sqs: MemorySqs
+    ) -> None:
+        self.gateway = gateway
+        self.client = gateway.client
         self.clock = clock
         self.dynamodb = dynamodb
+        self.sqs = sqs
         self._tokens: dict[str, str] = {}
 
     def join(self, name: str, *rooms: str, key: str | None = None) -> Person:
@@ -229,11 +241,12 @@ def chatting(
     gateway.client = client
     with _tables(dynamodb) as database:
         settings = Settings.from_environ({**ENVIRON, **environ})
+        sqs = MemorySqs(clock, redrive=(DELIVERIES_QUEUE, DEAD_LETTER_QUEUE))
         application = Application(
             settings,
             gateway=gateway,
             dynamodb=database,
-            queue=RecordingQueue(),
+            sqs=sqs,
             hasher=hasher or FakeHasher(),
             external=external and external(clock),
             clock=clock,
@@ -241,7 +254,7 @@ def chatting(
         )
         monkeypatch.setattr(app_module, "application", lambda: application)
         with client:
-            yield Chat(client, clock, database)
+            yield Chat(gateway, clock, database, sqs)
 
 
 @contextmanager
