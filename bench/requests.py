@@ -46,7 +46,13 @@ _TABLES = {
 }
 _SETTINGS = Settings.from_environ(
     {f"{name.upper()}_TABLE": table for name, table in _TABLES.items()}
-    | {"GUESTS": "true", "AWS_REGION": _REGION, "PASSWORD_MEMORY_KIB": "64"}
+    | {
+        "DELIVERIES_QUEUE": "dynamowave-test-deliveries",
+        "DEAD_LETTER_QUEUE": "dynamowave-test-undelivered",
+        "GUESTS": "true",
+        "AWS_REGION": _REGION,
+        "PASSWORD_MEMORY_KIB": "64",
+    }
 )
 
 
