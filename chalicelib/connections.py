@@ -154,6 +154,44 @@ class ConnectionRepository:
             self._extend_subscription(extended, room)
         return extended
 
+    def take_arrays(self, session: Session) -> Session:
+        """Note that a connection takes several pushes in one frame, as a JSON array.
+
+        It costs nothing where that is known, otherwise one write for the connection and for each
+        of its rooms. Again from the start finishes what was interrupted.
+
+        Raises:
+            Unauthorized: the connection has been removed meanwhile, or has expired.
+        """
+        if session.arrays:
+            return session
+        # A subscription that is written meanwhile, by a frame that was read before this one is
+        # done, does not learn of it: that room's pushes come one by one, as to any other client.
+        for room in sorted(session.rooms):
+            self._mark_subscription(session, room)
+        try:
+            # Last, as it tells that all the others are done.
+            item = self._database.update(
+                self._table,
+                item_key(connection_key(session.connection_id)),
+                UpdateExpression="SET arrays = :true",
+                ConditionExpression="attribute_exists(pk) AND expires_at > :now",
+                ExpressionAttributeValues={":true": {"BOOL": True}, ":now": self._now()},
+            )
+        except ConditionError as error:
+            raise Unauthorized from error
+        return session_of(item)
+
+    def _mark_subscription(self, session: Session, room: RoomName) -> None:
+        with suppress(ConditionError):  # it has been ended meanwhile
+            self._database.update(
+                self._table,
+                item_key(subscription_key(room, session.connection_id)),
+                UpdateExpression="SET arrays = :true",
+                ConditionExpression="attribute_exists(pk)",
+                ExpressionAttributeValues={":true": {"BOOL": True}},
+            )
+
     def _session(self, connection_id: ConnectionId, cause: Exception) -> Session:
         item = self._database.get(self._table, item_key(connection_key(connection_id)))
         if item is None or not self._alive(item):

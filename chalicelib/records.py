@@ -46,6 +46,7 @@ def connection_item(session: Session) -> Item:
         "session_expires_at": number(session.session_expires_at),
         "rooms": strings(session.rooms),
         "guest": {"BOOL": session.guest},
+        **_arrays(session),
     }
 
 
@@ -59,6 +60,7 @@ def subscription_item(session: Session, room: RoomName, joined_at: float) -> Ite
         "guest": {"BOOL": session.guest},
         "pushed_until": number(session.pushed_until),
         "expires_at": number(session.expires_at),
+        **_arrays(session),
     }
 
 
@@ -87,3 +89,8 @@ def member_of(row: Item) -> Member:
         guest=row["guest"]["BOOL"],
         arrays="arrays" in row,
     )
+
+
+def _arrays(session: Session) -> Item:
+    # Nothing where it is not so: every byte of a subscription is read at every fan-out.
+    return {"arrays": {"BOOL": True}} if session.arrays else {}

@@ -23,7 +23,7 @@ from tests.unit.fakes import (
 )
 
 A, B, C = ConnectionId("A="), ConnectionId("B="), ConnectionId("C=")
-LOBBY, GAMES = RoomName("lobby"), RoomName("games")
+LOBBY, GAMES, ALICES = RoomName("lobby"), RoomName("games"), RoomName("@alice")
 DOWN = client_error("InternalServerError", status=500)
 
 
@@ -45,6 +45,11 @@ def member_of(session: Session) -> Member:
         session.connected_at,
         session.guest,
     )
+
+
+def taking(connections: ConnectionRepository, *rooms: RoomName) -> list[bool]:
+    """Whether the only member of each room takes arrays."""
+    return [member.arrays for room in rooms for member in connections.members(room)]
 
 
 def forget_connection(dynamodb: Faulty, connection_id: ConnectionId) -> None:
@@ -339,6 +344,97 @@ def test_a_connection_that_has_gone_is_not_extended(
 
 
 # Being heard of
+
+
+def test_who_takes_arrays_does_so_in_all_rooms_and_later_ones(
+    connections: ConnectionRepository, alice: Session
+) -> None:
+    before = taking(connections, LOBBY, ALICES)
+
+    marked = connections.take_arrays(alice)
+    connections.subscribe(connections.touch(A), GAMES)
+
+    assert before == [False, False]
+    assert marked == replace(alice, arrays=True)
+    assert taking(connections, LOBBY, ALICES, GAMES) == [True, True, True]
+    assert [device.arrays for device in connections.devices(UserName("alice"))] == [True]
+    assert [member.arrays for member in connections.first_members(LOBBY, limit=1)[0]] == [True]
+
+
+def test_nobody_else_takes_arrays(
+    connections: ConnectionRepository, alice: Session, clock: Clock
+) -> None:
+    connections.add(new_session(B, "bob", "lobby", now=clock.now))
+
+    connections.take_arrays(alice)
+
+    assert {it.connection_id: it.arrays for it in connections.members(LOBBY)} == {A: True, B: False}
+    assert not connections.touch(B).arrays
+
+
+def test_to_take_arrays_once_more_costs_nothing(
+    connections: ConnectionRepository, alice: Session, dynamodb: Faulty
+) -> None:
+    marked = connections.take_arrays(alice)
+    dynamodb.calls.clear()
+
+    assert connections.take_arrays(marked) is marked
+    assert dynamodb.calls == []
+
+
+@pytest.mark.parametrize("done", range(3))
+def test_what_was_interrupted_of_taking_arrays_is_finished_by_another_try(
+    connections: ConnectionRepository, alice: Session, dynamodb: Faulty, done: int
+) -> None:
+    dynamodb.plan("update_item", *[None] * done, DOWN)
+    with pytest.raises(Unavailable):
+        connections.take_arrays(alice)
+
+    connections.take_arrays(connections.touch(A))
+
+    assert connections.touch(A).arrays
+    assert taking(connections, LOBBY, ALICES) == [True, True]
+
+
+def test_a_subscription_that_has_ended_is_not_brought_back_by_taking_arrays(
+    connections: ConnectionRepository, alice: Session
+) -> None:
+    connections.unsubscribe(alice, LOBBY)
+
+    marked = connections.take_arrays(alice)
+
+    assert member_ids(connections, LOBBY) == []
+    assert marked.public_rooms == []
+
+
+def test_a_connection_that_has_gone_takes_nothing_and_is_not_brought_back(
+    connections: ConnectionRepository, alice: Session, dynamodb: Faulty
+) -> None:
+    connections.remove(A)
+
+    with pytest.raises(Unauthorized):
+        connections.take_arrays(alice)
+    assert rows(dynamodb) == set()
+
+
+def test_a_connection_whose_time_is_over_takes_no_arrays(
+    connections: ConnectionRepository, alice: Session, clock: Clock
+) -> None:
+    clock.now = alice.expires_at
+
+    with pytest.raises(Unauthorized):
+        connections.take_arrays(alice)
+
+
+def test_a_session_that_is_extended_takes_arrays_as_before(
+    connections: ConnectionRepository, alice: Session, clock: Clock
+) -> None:
+    connections.take_arrays(alice)
+
+    extended = connections.extend(alice, int(clock.now) + 9000)
+
+    assert extended.arrays
+    assert taking(connections, LOBBY, ALICES) == [True, True]
 
 
 def test_a_connection_that_is_touched_was_heard_of_this_moment(
@@ -793,6 +889,7 @@ def test_expired_subscriptions_count_towards_the_bound_of_the_first_members(
     [
         lambda connections, alice: connections.add(alice),
         lambda connections, _: connections.touch(A),
+        lambda connections, alice: connections.take_arrays(alice),
         lambda connections, alice: connections.subscribe(alice, GAMES),
         lambda connections, alice: connections.unsubscribe(alice, LOBBY),
         lambda connections, _: list(connections.members(LOBBY)),
@@ -801,7 +898,18 @@ def test_expired_subscriptions_count_towards_the_bound_of_the_first_members(
         lambda connections, _: connections.remove(A),
         lambda connections, alice: connections.prune([(LOBBY, member_of(alice))]),
     ],
-    ids=["add", "touch", "subscribe", "unsubscribe", "members", "first", "silent", "rm", "prune"],
+    ids=[
+        "add",
+        "touch",
+        "arrays",
+        "subscribe",
+        "unsubscribe",
+        "members",
+        "first",
+        "silent",
+        "rm",
+        "prune",
+    ],
 )
 def test_the_database_away_is_unavailable(
     connections: ConnectionRepository,

@@ -30,6 +30,16 @@ def test_a_session_comes_back_from_its_item(session: Session) -> None:
     assert session_of(connection_item(session)) == session
 
 
+def test_who_takes_arrays_is_marked_in_both_items_and_nobody_else(session: Session) -> None:
+    marked = replace(session, arrays=True)
+    items = connection_item(marked), subscription_item(marked, LOBBY, NOW)
+
+    assert session_of(items[0]) == marked
+    assert member_of(items[1]).arrays
+    for item in (connection_item(session), subscription_item(session, LOBBY, NOW)):
+        assert "arrays" not in item
+
+
 def test_a_connection_was_last_heard_of_when_it_came(session: Session) -> None:
     item = connection_item(session)
 
