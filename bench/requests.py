@@ -283,6 +283,8 @@ SCENARIOS: dict[str, tuple[Callable[[Stage], None], Callable[[Stage], None]]] = 
     "connect, with a ticket": (Stage.enter, Stage.register),
     "disconnect": (Stage.disconnect, _acting()),
     "hello": (_doing("hello"), _acting()),
+    "hello, arrays": (_doing("hello", arrays=True), _acting()),
+    "hello, arrays, again": (_doing("hello", arrays=True), _doing("hello", arrays=True)),
     "ping, 1 room": (_PING, _SAY),
     "ping, 1 room, swept within the last minute": (_PING, _acting(_SAY, _PING)),
     "ping, 10 rooms": (_doing("ping", rooms=dict.fromkeys(TEN_ROOMS, 1)), _ten_rooms),

@@ -112,6 +112,8 @@ class Actions:
         return self._use_cases[type(command)](session, command)
 
     def _hello(self, session: Session, command: commands.Hello) -> Event:
+        if command.arrays:
+            self._connections.take_arrays(session)
         now = self._clock()
         age_ms = round((now - session.connected_at) * 1000)
         return events.Welcome(

@@ -41,6 +41,7 @@ RULES = {
     "cid": "must be a string of 1 to 64 printable characters",
     "emoji": f"must be 1 to {MAX_EMOJI_LENGTH} characters, none of them a letter, a space or a "
     "control character",
+    "arrays": "must be true or false",
     "remove": "must be true or false",
     "private": "must be true or false",
     "role": "must be owner, moderator or member",
@@ -103,7 +104,9 @@ class Command(Struct, tag_field="action", frozen=True, kw_only=True):
 
 
 class Hello(Command, tag="hello", frozen=True, kw_only=True):
-    """Who am I, and how does this connection work?"""
+    """Who am I, how does this connection work, and may pushes come as arrays?"""
+
+    arrays: bool = False
 
 
 class Ping(Command, tag="ping", frozen=True, kw_only=True):

@@ -66,7 +66,8 @@ _ABOUT = """\
 What the server speaks on its WebSocket. What each frame promises is said in numbered clauses in
 docs/protocol.md.
 
-Frames are text. The answer to a request carries its `id`. A request that only changes something is
+Frames are text. To a client that says `arrays` in hello, several pushes may come in one, as a JSON
+array of them. The answer to a request carries its `id`. A request that only changes something is
 answered only if it has an `id`; one that asks for something is always answered, and so is one that
 failed. In a request, `null` is as good as absent, and fields that are not listed are ignored.
 """

@@ -29,6 +29,7 @@ _WAVE = e.ReactionPush(
 )
 EXAMPLES: tuple[c.Command | e.Event, ...] = (
     c.Hello(id=1),
+    c.Hello(id=1, arrays=True),
     c.Ping(id=2, rooms={_LOBBY: 41, _DIRECT: 0}),
     c.SendMessage(message="hello, everyone!"),
     c.SendMessage(id="m-1", room=_LOBBY, message="hello, everyone!", cid="a1"),

@@ -31,6 +31,9 @@ FRAMES = st.builds(
 )
 
 
+ROOMS = {"lobby", "tea", "@alice", "@bob"}
+
+
 @pytest.fixture
 def chat(start: Callable[..., Chat]) -> Chat:
     """The chat on moto."""
@@ -46,6 +49,13 @@ def ask(socket: TestSocket, **frame: Any) -> dict[str, Any]:
     """Send a frame and return its answer, whatever is pushed meanwhile."""
     socket.send(frame)
     return next(frame for frame in socket.received() if frame["type"] not in PUSHES)
+
+
+def taking_arrays(chat: Chat) -> list[tuple[str, str]]:
+    """Return who takes several pushes in one frame, and where."""
+    rows = chat.rows("connections")
+    found = [(row["pk"].partition("#")[2], row["user"]) for row in rows if "arrays" in row]
+    return sorted((room, user) for room, user in found if room in ROOMS)
 
 
 def said(socket: TestSocket) -> list[str]:
@@ -287,3 +297,18 @@ def test_a_key_that_is_none_is_refused(client: TestClient, key: str) -> None:
         client.connect(f"/?name=alice&key={key}")
 
     assert refused.value.status == HTTPStatus.BAD_REQUEST
+
+
+@pytest.mark.clause("R4")
+def test_hello_says_of_one_connection_that_it_takes_several_pushes_in_one(chat: Chat) -> None:
+    alice, bob = chat.join("alice"), chat.join("bob", "tea")
+    bob.ask("hello", arrays=False)
+    before = taking_arrays(chat)
+
+    alice.ask("hello", arrays=True)
+    alice.ask("subscribe", room="tea")
+    alice.ask("unsubscribe", room="lobby")
+    alice.ask("subscribe", room="lobby")
+
+    assert before == []
+    assert taking_arrays(chat) == [("@alice", "alice"), ("lobby", "alice"), ("tea", "alice")]

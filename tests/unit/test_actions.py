@@ -224,6 +224,30 @@ def test_hello_is_welcomed(alice: Client, clock: Clock) -> None:
     ]
 
 
+@pytest.mark.clause("R4")
+def test_hello_with_arrays_is_welcomed_like_any_other(alice: Client, dynamodb: Faulty) -> None:
+    plain = alice.send("hello", id=7)
+    dynamodb.calls.clear()
+
+    answers = [alice.send("hello", id=7, arrays=True) for _ in range(2)]
+
+    assert answers == [plain, plain]
+    # The connection and its two subscriptions, once, beside what every frame writes.
+    assert dynamodb.count("update_item") == len(dynamodb.calls) == 3 + 2
+
+
+@pytest.mark.clause("R4")
+@pytest.mark.parametrize("fields", [{}, {"arrays": False}, {"arrays": None}])
+def test_without_true_hello_changes_nothing(
+    alice: Client, dynamodb: Faulty, fields: dict[str, Any]
+) -> None:
+    dynamodb.calls.clear()
+
+    alice.send("hello", **fields)
+
+    assert [name for name, _ in dynamodb.calls] == ["update_item"]
+
+
 def test_the_time_to_reconnect_is_never_negative(alice: Client, clock: Clock) -> None:
     clock.now += 7000
 

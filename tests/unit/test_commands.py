@@ -12,6 +12,7 @@ from chalicelib.commands import (
     CreateRoom,
     DeleteMessage,
     EditMessage,
+    Hello,
     History,
     Invite,
     Kick,
@@ -48,6 +49,9 @@ RULING_FIELDS = {"user": "bob", "role": "member", "seconds": 1}
 @pytest.mark.parametrize(
     ("fields", "command"),
     [
+        ({"action": "hello"}, Hello(arrays=False)),
+        ({"action": "hello", "arrays": None}, Hello(arrays=False)),
+        ({"action": "hello", "arrays": True}, Hello(arrays=True)),
         ({"action": "sendmessage", "message": "x"}, SendMessage(message="x")),
         ({"action": "sendmessage", "message": "x", "to": "bob"}, SendMessage(message="x", to=BOB)),
         (
@@ -220,6 +224,14 @@ def test_a_limit_is_1_to_100(limit: object) -> None:
     error = refusal(frame(action="history", room="lobby", limit=limit))
 
     assert error.message == "limit must be an integer from 1 to 100"
+
+
+@pytest.mark.clause("R4")
+@pytest.mark.parametrize("arrays", [0, 1, "true", "", [], {}])
+def test_to_take_arrays_is_true_or_false(arrays: object) -> None:
+    error = refusal(frame(action="hello", arrays=arrays))
+
+    assert (error.code, error.message) == ("bad_request", "arrays must be true or false")
 
 
 @pytest.mark.parametrize("remove", [0, 1, "true", "", [], {}])
