@@ -23,18 +23,16 @@ def encode(fields: Mapping[str, Any]) -> str | None:
 
 
 def decode(text: object) -> Frame | None:
-    """Read a frame; None for what is no JSON object."""
-    if not isinstance(text, str):
-        return None
-    try:
-        frame = json.loads(text, parse_constant=_refuse)
-        if _HALF_CHARACTER.search(text):
-            # A lone surrogate could be neither shown nor sent again.
-            whole = json.dumps(frame, ensure_ascii=False).encode(errors="replace")
-            frame = json.loads(whole)
-    except (ValueError, RecursionError):
-        return None
-    return frame if isinstance(frame, dict) else None
+    """Read a JSON object; None for anything else."""
+    value = _value(text)
+    return value if isinstance(value, dict) else None
+
+
+def decode_all(text: object) -> list[Frame]:
+    """Read a frame, or the frames of an array in their order; what is no object is left out."""
+    value = _value(text)
+    items = value if isinstance(value, list) else [value]
+    return [item for item in items if isinstance(item, dict)]
 
 
 def text_of(frame: Mapping[str, Any], name: str, default: str = "") -> str:
@@ -76,6 +74,19 @@ def seconds_of(frame: Mapping[str, Any], name: str, *, least: float, most: float
 def is_seq(value: object) -> bool:
     """Tell whether a value is a whole number from 0 to 2**53."""
     return type(value) is int and 0 <= value <= LARGEST_SEQ
+
+
+def _value(text: object) -> Any:
+    if not isinstance(text, str):
+        return None
+    try:
+        value = json.loads(text, parse_constant=_refuse)
+        if _HALF_CHARACTER.search(text):
+            # A lone surrogate could be neither shown nor sent again.
+            value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+    except (ValueError, RecursionError):
+        return None
+    return value
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -60,7 +60,8 @@ class Links:
         link.phase = Phase.GREETING
         link.deadline = self._context.later(self._context.settings.answer_timeout)
         greet = partial(self._welcomed, link)
-        self._requests.ask(Request(action="hello", fields={}, link=number, answered=greet))
+        hello = Request(action="hello", fields={"arrays": True}, link=number, answered=greet)
+        self._requests.ask(hello)
 
     def knows(self, number: int) -> bool:
         """Tell whether a link is in use."""

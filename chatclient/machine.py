@@ -7,7 +7,7 @@ from itertools import chain, count
 from chatclient.attendance import Attendance
 from chatclient.catchup import Catchup
 from chatclient.context import Context, Effect
-from chatclient.frames import Frame, decode, seconds_of, text_of
+from chatclient.frames import Frame, decode_all, seconds_of, text_of
 from chatclient.heartbeats import Heartbeats
 from chatclient.history import History
 from chatclient.inbound import Inbound
@@ -141,10 +141,10 @@ class Machine:
         self.tick()
 
     def received(self, link: int, text: object) -> None:
-        """Take a frame; whatever it holds, this does not raise."""
-        frame = decode(text)
-        if frame is not None and self._links.knows(link):
-            self._take(link, frame)
+        """Take a frame, or an array of them; whatever it holds, this does not raise."""
+        for frame in decode_all(text):
+            if self._links.knows(link):  # any frame may be the end of it
+                self._take(link, frame)
         self.tick()
 
     def lost(self, link: int, reason: str = "the connection was lost") -> None:

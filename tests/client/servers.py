@@ -26,6 +26,7 @@ class Server(Rooms):
         deaf: Actions that are ignored.
         replies: By action, frames that are the next answers; the action is not carried out.
         losing: Whether pushes get lost.
+        arrays: The connections that take several pushes in one frame.
         page: How many entries a page has at most.
         kept: How many entries of a room are kept; older ones have expired.
         now: The server's clock, in epoch seconds; some hours off from the clients'.
@@ -46,6 +47,7 @@ class Server(Rooms):
         self.deaf: set[str] = set()
         self.replies: dict[str, deque[Frame]] = {}
         self.losing = False
+        self.arrays: set[int] = set()
         self.unique_names = False
         self.lobby: list[str] = []
         self.page = 50
@@ -98,6 +100,14 @@ class Server(Rooms):
     def tell(self, number: int, frame: Frame) -> None:
         self.out.append((number, json.dumps(frame)))
 
+    def gather(self) -> None:
+        """Make one frame of all that waits for each connection that takes arrays."""
+        waiting, self.out = self.out, deque()
+        for number in dict.fromkeys(number for number, _ in waiting):
+            texts = [text for to, text in waiting if to == number]
+            together = [f"[{','.join(texts)}]"] if number in self.arrays else texts
+            self.out.extend((number, text) for text in together)
+
     def fail(self, action: str, code: str, *, retryable: bool = True, **more: Any) -> None:
         error = {"type": "error", "code": code, "message": code, "retryable": retryable, **more}
         self.replies.setdefault(action, deque()).append(error)
@@ -136,7 +146,9 @@ class Server(Rooms):
         self.sessions[number] = until
         return {"expires_at": _iso(until)}
 
-    def _hello(self, number: int, user: str, _frame: Frame) -> Frame:
+    def _hello(self, number: int, user: str, frame: Frame) -> Frame:
+        if frame.get("arrays") is True:
+            self.arrays.add(number)
         return {
             "type": "welcome",
             "connection_id": str(number),

@@ -133,9 +133,82 @@ def test_no_frame_makes_a_client_with_a_ticket_raise(frames: list[object]) -> No
     assert ada.core.is_online
 
 
+@settings(max_examples=100, deadline=None)
+@pytest.mark.clause("R4")
+@given(st.lists(FRAMES | EVENTS | st.none() | st.text(max_size=5), max_size=8))
+def test_an_array_is_as_good_as_its_frames_one_after_the_other(frames: list[object]) -> None:
+    ada, bea = (World().peer("ada", "tea") for _ in range(2))
+    for each in (ada, bea):
+        each.core.send("hello", room="tea")
+
+    ada.core.received(1, json.dumps(frames))
+    for frame in frames:
+        bea.core.received(1, json.dumps(frame))
+
+    assert ada.core.updates() == bea.core.updates()
+    assert ada.core.effects() == bea.core.effects()
+    assert (ada.texts(), ada.seqs()) == (bea.texts(), bea.seqs())
+
+
+@pytest.mark.clause("R4")
+def test_pushes_that_come_together_are_taken_in_their_order(world: World) -> None:
+    ada = world.peer("ada", "tea")
+    for text in ("one", "two", "three"):
+        world.server.say("bob", "tea", text)
+
+    world.server.gather()
+    together = len(world.server.out)
+    world.run()
+
+    assert together == 1
+    assert ada.texts() == ["one", "two", "three"]
+
+
+@pytest.mark.clause("R4")
+@pytest.mark.parametrize("garbage", [[], {}, [[]], None, 7, "x", True])
+def test_what_is_no_frame_among_others_is_ignored(world: World, garbage: object) -> None:
+    ada = world.peer("ada", "tea")
+    push = {"type": "message", "room": "tea", "seq": 1, "user": "bob", "message": "x", "at": ""}
+
+    ada.core.received(1, json.dumps([garbage, push, garbage]))
+
+    assert ada.texts() == ["x"]
+
+
+@pytest.mark.clause("R4")
+def test_an_array_in_an_array_is_ignored(world: World) -> None:
+    ada = world.peer("ada", "tea")
+    push = {"type": "message", "room": "tea", "seq": 1, "user": "bob", "message": "x", "at": ""}
+
+    ada.core.received(1, json.dumps([[push]]))
+
+    assert ada.texts() == []
+
+
+def test_what_stands_behind_the_end_of_a_connection_is_ignored(world: World) -> None:
+    ada = world.peer("ada", "tea")
+    over = {"type": "error", "code": "unauthorized", "message": "over"}
+    push = {"type": "message", "room": "tea", "seq": 1, "user": "bob", "message": "x", "at": ""}
+
+    ada.core.received(1, json.dumps([over, push]))
+
+    assert ada.texts() == []
+
+
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "NaN", '{"seq": NaN}', "[" * 100_000, b"\x00", "9" * 9999],
+    [
+        "",
+        "{",
+        "[]",
+        "[[],[{}]]",
+        "[1,null]",
+        "NaN",
+        '{"seq": NaN}',
+        "[" * 100_000,
+        b"\x00",
+        "9" * 9999,
+    ],
 )
 def test_what_is_no_frame_is_ignored(world: World, text: object) -> None:
     ada = world.peer("ada", "tea")
