@@ -121,8 +121,11 @@ class Link {
   }
 
   #receive(text) {
-    const frame = parse(text);
-    if (!frame || this.#gone) return;
+    for (const frame of parse(text)) this.#take(frame);
+  }
+
+  #take(frame) {
+    if (this.#gone) return;
     if (frame.type === undefined) this.#failTheOnlyOne(frame);
     const waiter = this.#settle(frame.id);
     if (waiter && frame.type === "error") waiter.reject(new RequestError(frame));
@@ -297,7 +300,7 @@ export class Connection {
       this.#candidates.add(link);
       await link.opened;
       opened = true;
-      const welcome = await this.#ask(() => link, "hello");
+      const welcome = await this.#ask(() => link, "hello", { arrays: true });
       if (generation !== this.#generation) throw disconnected();
       return { link, welcome };
     } catch (error) {
@@ -406,14 +409,16 @@ export class Connection {
   }
 }
 
+/** The frame, or the frames of an array in their order; what is no object is left out. */
 function parse(text) {
   try {
-    const frame = JSON.parse(text);
-    return frame !== null && typeof frame === "object" ? frame : null;
+    return [JSON.parse(text)].flat().filter(isObject);
   } catch {
-    return null;
+    return [];
   }
 }
+
+const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
 
 const disconnected = () => new RequestError({ code: "disconnected", message: "The connection was lost." });
 

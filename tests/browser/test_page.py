@@ -164,6 +164,27 @@ def test_the_next_message_waits_for_the_ack_of_the_last(open_page: OpenPage) -> 
     expect(bodies(zoe)).to_have_text(["one", "two", "three"])
 
 
+@pytest.mark.clause("R4")
+def test_pushes_that_come_in_one_frame_are_shown_in_their_order(open_page: OpenPage) -> None:
+    nora = open_page("nora", path="/#loft")
+    said(nora, "one")
+
+    nora.evaluate(
+        """() => {
+          const at = "2026-01-02T03:04:05.678Z";
+          const push = (seq, message) => (
+            { type: "message", room: "loft", seq, user: "olaf", message, at }
+          );
+          arrive([]);
+          arrive([[push(2, "never")], null, 7, "x"]);
+          arrive([push(2, "two"), [], push(3, "three")]);
+        }"""
+    )
+
+    expect(bodies(nora)).to_have_text(["one", "two", "three"])
+    assert [frame["arrays"] for frame in sent(nora, "hello")] == [True]
+
+
 def test_a_message_whose_answer_was_lost_is_shown_once(open_page: OpenPage) -> None:
     paul, quinn = open_page("paul"), open_page("quinn")
     paul.evaluate(
