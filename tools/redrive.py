@@ -48,10 +48,12 @@ def _look(invoke: Invoke, limit: int) -> None:
 
 
 def _move(invoke: Invoke, limit: int) -> None:
-    moved = 0
-    while True:
+    moved, there = 0, None
+    # No more than there were: what fails again at once would come round and round.
+    while there is None or moved < there:
         answer = invoke({"move": True, "limit": limit})
         moved += answer["moved"]
+        there = moved + answer["left"] if there is None else there
         print(f"{moved} messages moved, about {answer['left']} left", flush=True)
         _tell(answer)
         if not answer["moved"]:

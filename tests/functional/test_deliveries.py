@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -117,6 +118,21 @@ def test_what_fails_for_too_long_is_kept_and_delivered_by_redrive(
     assert (kept["seen"], kept["recipients"], kept["rooms"]) == (1, 5, {"lobby": 5})
     assert (moved["moved"], moved["left"]) == (1, 0)
     assert [texts(person) for person in people[1:]] == [[(1, "hello")]] * 5
+
+
+def test_what_waits_for_a_client_that_takes_arrays_comes_as_one_frame(
+    chat: Chat, people: list[Person]
+) -> None:
+    people[1].ask("hello", arrays=True)
+    people[0].say("one")
+    people[0].say("two")
+
+    work(chat.sqs)
+
+    array: Any
+    (array,) = people[1].socket.received()
+    assert [(push["seq"], push["message"]) for push in array] == [(1, "one"), (2, "two")]
+    assert texts(people[2]) == [(1, "one"), (2, "two")]
 
 
 def test_poison_ends_in_the_dead_letter_queue_and_harms_no_other_message(
