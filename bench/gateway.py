@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import uvloop
 
+from bench import machine
 from bench.sockets import Fleet, HandshakeError
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -218,8 +219,8 @@ async def _measure(options: argparse.Namespace, url: str, pid: int | None) -> Re
         lost=fleet.lost,
         server_peak_mb=_peak_mb(pid),
         client_busy=round(busy / sum(times), 2),
-        cores=len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1,
-        cpu=_cpu(),
+        cores=machine.cores(),
+        cpu=machine.processor(),
         python=platform.python_version(),
     )
 
@@ -267,23 +268,13 @@ def _peak_mb(pid: int | None) -> float | None:
     if pid is None or sys.platform != "linux":
         return None
     with contextlib.suppress(OSError):
-        pids, total = [pid], 0
+        pids, total = [pid], 0.0
         for each in pids:
             for task in Path(f"/proc/{each}/task").iterdir():
                 pids += map(int, (task / "children").read_text().split())
-            for line in Path(f"/proc/{each}/status").read_text().splitlines():
-                if line.startswith("VmHWM:"):
-                    total += int(line.split()[1])
-        return round(total / 1024, 1)
+            total += machine.peak_mb(each) or 0
+        return round(total, 1)
     return None
-
-
-def _cpu() -> str:
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _table(result: Result) -> str:
