@@ -12,7 +12,10 @@ FAULTS = ("dead", "hang", "throttled")
 
 
 class Sample(NamedTuple):
-    """One run of one way; when each post was answered is by the endpoint, from the run's start."""
+    """One run of one way; when each post was answered is by the endpoint, from the run's start.
+
+    `outcomes` counts those of recipients without a fault, `faulty` has that of each other.
+    """
 
     wall_s: float
     cpu_s: float
@@ -20,6 +23,12 @@ class Sample(NamedTuple):
     outcomes: dict[str, int]
     endpoint_cpu_s: float
     answers_s: dict[str, float]
+    faulty: dict[str, str]
+
+    @property
+    def posts(self) -> int:
+        """How many there were."""
+        return sum(self.outcomes.values()) + len(self.faulty)
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,7 @@ class Row:
 
     `p99_ms` is when 99 of 100 had been answered, faulty recipients not counted, and
     `endpoint_busy` the share of a core that the endpoint took meanwhile. `outcomes` adds up
-    all the runs.
+    those of all runs for recipients without a fault, `faulty` for each other.
     """
 
     runs: int
@@ -38,6 +47,7 @@ class Row:
     peak_mb: float | None
     endpoint_busy: float
     outcomes: dict[str, int]
+    faulty: dict[str, dict[str, int]]
 
 
 def summary(samples: Sequence[Sample]) -> Row:
@@ -45,11 +55,14 @@ def summary(samples: Sequence[Sample]) -> Row:
     return Row(
         runs=len(samples),
         wall_ms=_median(samples, lambda it: it.wall_s * 1000),
-        cpu_us_per_post=_median(samples, lambda it: it.cpu_s * 1e6 / sum(it.outcomes.values())),
+        cpu_us_per_post=_median(samples, lambda it: it.cpu_s * 1e6 / it.posts),
         p99_ms=_median(samples, lambda it: p99(it.answers_s) * 1000),
         peak_mb=max((it.peak_mb for it in samples if it.peak_mb is not None), default=None),
         endpoint_busy=_median(samples, lambda it: it.endpoint_cpu_s / it.wall_s),
-        outcomes=_total(samples),
+        outcomes=_total([it.outcomes for it in samples]),
+        faulty={
+            name: _total([{it.faulty[name]: 1} for it in samples]) for name in samples[0].faulty
+        },
     )
 
 
@@ -102,17 +115,23 @@ def _preface(setting: Mapping[str, Any], endpoint: Mapping[str, Any]) -> list[st
 
 def _line(name: str, row: Mapping[str, Any]) -> str:
     peak = "n/a" if row["peak_mb"] is None else f"{row['peak_mb']:.0f}"
-    outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in row["outcomes"].items())
+    outcomes = _counts(row["outcomes"])
+    for fault, counts in row["faulty"].items():
+        outcomes += f"; {fault}: {_counts(counts)}"
     return (
         f"| {name} | {row['runs']} | {row['wall_ms']:,.0f} | {row['cpu_us_per_post']:,.0f} | "
         f"{row['p99_ms']:,.0f} | {peak} | {row['endpoint_busy']:.0%} | {outcomes} |"
     )
 
 
+def _counts(outcomes: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {outcome}" for outcome, count in outcomes.items())
+
+
 def _median(samples: Sequence[Sample], value: Callable[[Sample], float]) -> float:
     return round(median(map(value, samples)), 3)
 
 
-def _total(samples: Sequence[Sample]) -> dict[str, int]:
-    outcomes = sorted({name for sample in samples for name in sample.outcomes})
-    return {name: sum(it.outcomes.get(name, 0) for it in samples) for name in outcomes}
+def _total(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    names = sorted({name for each in counts for name in each})
+    return {name: sum(each.get(name, 0) for each in counts) for name in names}
