@@ -17,9 +17,11 @@ from chalice.app import Request, SQSEvent, WebsocketEvent
 from chalicelib import __version__
 from chalicelib.attempts import answered
 from chalicelib.bootstrap import Application
+from chalicelib.correlation import correlated, request_id
 from chalicelib.entrance import Entrance
 from chalicelib.errors import ChatError
 from chalicelib.forms import HttpRequest
+from chalicelib.logs import structure
 from chalicelib.pages import INDEX, Page, configuration, page_headers, read_pages
 from chalicelib.replies import HEADERS as ANSWER_HEADERS
 from chalicelib.replies import Reply, refusal, reply
@@ -39,6 +41,7 @@ def settings() -> Settings:
 @functools.cache
 def application() -> Application:
     """Return what does the work, which keeps its connections to AWS between invocations."""
+    structure(settings(), [app.log])  # Chalice's logger has a handler of its own
     return Application(settings())
 
 
@@ -73,9 +76,10 @@ def authorize(event: Any, _: Any) -> dict[str, Any]:
 
 
 @app.lambda_function(name="publish")
-def publish(event: Any, _: Any) -> dict[str, Any]:
+def publish(event: Any, context: Any) -> dict[str, Any]:
     """Publish to a room, by direct invocation."""
-    return application().chat.publish(event)
+    invocation = getattr(context, "aws_request_id", None)
+    return application().chat.publish(event, invocation=invocation)
 
 
 @app.on_sqs_message(
@@ -96,7 +100,15 @@ def redrive(event: Any, _: Any) -> dict[str, Any]:
 
 @app.middleware("http")
 def guard(request: Request, get_response: Callable[[Request], Response]) -> Response:
-    """Turn away what has come past CloudFront, where there is one; no answer is without headers."""
+    """Turn away what has come past CloudFront, where there is one; no answer is without headers.
+
+    What follows is logged under the id of the request.
+    """
+    with correlated(request_id({"requestContext": request.context})):
+        return _guarded(request, get_response)
+
+
+def _guarded(request: Request, get_response: Callable[[Request], Response]) -> Response:
     try:
         application().perimeter.admit(request.headers)
     except ChatError as error:

@@ -52,6 +52,7 @@ _SETTINGS = Settings.from_environ(
         "GUESTS": "true",
         "AWS_REGION": _REGION,
         "PASSWORD_MEMORY_KIB": "64",
+        "METRICS": "false",
     }
 )
 

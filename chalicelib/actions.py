@@ -25,6 +25,7 @@ from chalicelib.publisher import Publisher
 from chalicelib.reader import CatchUp, Events, Reader
 from chalicelib.settings import Settings
 from chalicelib.slowmode import SlowMode
+from chalicelib.telemetry import Metric, Telemetry
 from chalicelib.times import iso
 
 # What lets people into rooms, or rules them, asks by itself what they may do there.
@@ -60,6 +61,7 @@ class Actions:
         doors: Doors,
         moderation: Moderation,
         slow_mode: SlowMode,
+        telemetry: Telemetry,
         clock: Callable[[], float],
     ) -> None:
         self._settings = settings
@@ -74,6 +76,7 @@ class Actions:
         self._access = access
         self._doors = doors
         self._slow_mode = slow_mode
+        self._telemetry = telemetry
         self._clock = clock
         self._use_cases: dict[type[Command], Callable[[Session, Any], Event | None]] = {
             commands.Hello: self._hello,
@@ -210,6 +213,8 @@ class Actions:
     def _catch_up(self, command: commands.Subscribe) -> Event | None:
         if command.after is not None:
             caught_up = self._reader.catch_up(command.room, command.after)
+            metric = Metric.RECOVERED if caught_up.recovered else Metric.NOT_RECOVERED
+            self._telemetry.record({metric: 1})
         elif command.id is None:
             return None
         else:

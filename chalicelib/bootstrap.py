@@ -97,6 +97,7 @@ class Application:
         telemetry: Telemetry | None = None,
         hasher: Hasher | None = None,
         external: ExternalVerifier | None = None,
+        telemetry: Telemetry | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], object] = time.sleep,
         random: Callable[[], float] = randomness.random,
@@ -110,6 +111,7 @@ class Application:
         self._telemetry = telemetry or Silence()
         self._hasher = hasher
         self._external = external
+        self._given_telemetry = telemetry
         self._clock = clock
         self._random = random
         self._backoff = Backoff(clock=clock, sleep=sleep, random=random)
@@ -131,7 +133,9 @@ class Application:
             presence=self._presence,
             publisher=self._publisher,
             gateway=self._gateway,
+            telemetry=self._telemetry,
             clock=self._clock,
+            new_id=_new_id,
         )
 
     @cached_property
@@ -199,6 +203,7 @@ class Application:
             doors=self._doors,
             moderation=self._moderation,
             slow_mode=self._slow_mode,
+            telemetry=self._telemetry,
             authenticate=self._authenticator.authenticate,
             clock=self._clock,
         )
@@ -407,7 +412,18 @@ class Application:
             idempotency_ttl=self._settings.idempotency_ttl,
             retention=self._settings.retention,
             max_reactions=self._settings.max_reactions,
+            telemetry=self._telemetry,
         )
+
+    @cached_property
+    def _telemetry(self) -> Telemetry:
+        if self._given_telemetry is not None:
+            return self._given_telemetry
+        if not self._settings.metrics:
+            return Silence()
+        from chalicelib.emf import PowertoolsTelemetry  # noqa: PLC0415 - slow to import
+
+        return PowertoolsTelemetry(self._settings.stage)
 
     @cached_property
     def _database(self) -> Database:

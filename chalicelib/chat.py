@@ -3,15 +3,16 @@
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from chalicelib.actions import Actions
 from chalicelib.arrivals import Arrivals
 from chalicelib.attempts import answered, attempt
 from chalicelib.commands import Command, Refresh
 from chalicelib.connections import ConnectionRepository
+from chalicelib.correlation import correlated, request_id
 from chalicelib.doorkeeper import Doorkeeper
-from chalicelib.errors import ChatError, Unauthorized
+from chalicelib.errors import ChatError, RateLimited, Unauthorized
 from chalicelib.events import Event, Failure
 from chalicelib.gateway import ConnectionsGateway, Outcome, Post
 from chalicelib.origins import Origin
@@ -19,8 +20,10 @@ from chalicelib.presence import Presence
 from chalicelib.protocol import decode, encode
 from chalicelib.publisher import Publisher
 from chalicelib.settings import Settings
+from chalicelib.telemetry import Metric, Telemetry
 
 logger = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 
 class ChatService:
@@ -37,7 +40,9 @@ class ChatService:
         presence: Presence,
         publisher: Publisher,
         gateway: ConnectionsGateway,
+        telemetry: Telemetry,
         clock: Callable[[], float],
+        new_id: Callable[[], str],
     ) -> None:
         self._settings = settings
         self._doorkeeper = doorkeeper
@@ -47,7 +52,9 @@ class ChatService:
         self._presence = presence
         self._publisher = publisher
         self._gateway = gateway
+        self._telemetry = telemetry
         self._clock = clock
+        self._new_id = new_id
 
     def connect(self, event: Mapping[str, Any]) -> dict[str, int]:
         """Register a connection; the status decides whether API Gateway lets it in.
@@ -56,27 +63,39 @@ class ChatService:
         403 for a page from elsewhere; 409 for a guest's name that has passed to another; 429 for
         one connection too many; 503 while the database is unavailable; 500 for anything else.
         """
-        outcome = attempt(partial(self._register, event))
+        outcome = self._handle(request_id(event), partial(self._register, event))
         return {"statusCode": outcome.status if isinstance(outcome, ChatError) else 200}
 
     def authorize(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Answer as the authorizer of $connect. See Doorkeeper.authorize."""
-        return self._doorkeeper.authorize(event)
+        with correlated(request_id(event)):
+            return self._doorkeeper.authorize(event)
 
     def receive(self, event: Mapping[str, Any]) -> None:
         """Do what a frame asks for, and post the answer to where it came from."""
-        attempt(partial(self._receive, event))
+        self._handle(request_id(event), partial(self._receive, event))
 
     def disconnect(self, event: Mapping[str, Any]) -> None:
         """Remove the connection and all its subscriptions.
 
         API Gateway does not promise this event; see Presence for what stays without it.
         """
-        attempt(partial(self._remove, event))
+        self._handle(request_id(event), partial(self._remove, event))
 
-    def publish(self, payload: object) -> dict[str, Any]:
-        """Say something in a room on behalf of a back end. See Publisher.publish."""
-        return answered(partial(self._publisher.publish, payload))
+    def publish(self, payload: object, *, invocation: str | None = None) -> dict[str, Any]:
+        """Say something in a room on behalf of a back end. See Publisher.publish.
+
+        Args:
+            payload: What the back end asks for.
+            invocation: The id that Lambda has given to the invocation.
+        """
+        with correlated(invocation or self._new_id()):
+            return answered(partial(self._publisher.publish, payload))
+
+    def _handle(self, identifier: str | None, use_case: Callable[[], _T]) -> _T | ChatError:
+        """Attempt a use case under the id of what triggered it, or under one of its own."""
+        with correlated(identifier or self._new_id()):
+            return attempt(use_case)
 
     def _register(self, event: Mapping[str, Any]) -> None:
         origin = Origin.of(event, self._settings)
@@ -105,6 +124,8 @@ class ChatService:
         # A frame that cannot be read counts like any other.
         answer = attempt(partial(self._perform, origin, command))
         if isinstance(answer, ChatError):
+            if isinstance(answer, RateLimited):
+                self._telemetry.record({Metric.LIMITED: 1})
             answer.regarding(id=command.id, action=command.action)
             return Failure.of(answer)
         return answer

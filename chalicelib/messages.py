@@ -21,6 +21,7 @@ from chalicelib.entries import (
 from chalicelib.errors import NotFound, Unavailable
 from chalicelib.models import RoomName
 from chalicelib.positions import Position, Positions
+from chalicelib.telemetry import Metric, Silence, Telemetry
 
 # Reads are not isolated from transactions: one item of those may be seen before another, and what
 # looks like a hole or an expired end is looked at once more.
@@ -48,6 +49,7 @@ class MessageLog:
         max_reactions: How many reactions a message may have.
         remembered_rooms: Of how many rooms the last seq is remembered between calls.
         contention: How often an append is tried again while others are faster.
+        telemetry: Told how often that was.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class MessageLog:
         max_reactions: int = 500,
         remembered_rooms: int = 1000,
         contention: Backoff | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._database = database
         self._table = table
@@ -70,6 +73,7 @@ class MessageLog:
         self._max_reactions = max_reactions
         self._positions = Positions(remembered_rooms)
         self._contention = contention or database.backoff.against_others()
+        self._telemetry = telemetry or Silence()
 
     def append(self, content: Content, *, founding: Founding = tuple) -> Appended:
         """Add what is said, or a change of it, as the next entry of its room.
@@ -90,18 +94,16 @@ class MessageLog:
             Unavailable: other writers or the database were in the way until the deadline. The
                 entry may be stored all the same; only with a cid is a second try harmless.
         """
-        position = self._positions.get(content.room)
-        for _ in self._contention.tries():
-            if position is None or _is_beyond(content, position):
-                position = self.last(content.room)
-                self._positions.read(content.room, position)
-            if _is_beyond(content, position):
-                return self._original(content) or refusal(content, None, self._kept())
-            appended = self._write(content, position, () if position.seq else founding())
-            if appended is not None:
-                return appended
-            position = None
-        raise Unavailable
+        lost = 0
+        try:
+            for lost in self._contention.tries():
+                appended = self._try(content, founding, afresh=lost > 0)
+                if appended is not None:
+                    return appended
+            raise Unavailable
+        finally:
+            if lost:
+                self._telemetry.record({Metric.APPEND_RETRIES: lost})
 
     def last(self, room: RoomName) -> Position:
         """Return where the log ends; 0 for an empty room."""
@@ -161,6 +163,16 @@ class MessageLog:
             read = read.from_end(max(end, newest))
         kept = list(takewhile(self._kept().has, read.items))
         return Page(self._entries(room, kept[::-1]), read.more and len(kept) == len(read.items))
+
+    def _try(self, content: Content, founding: Founding, *, afresh: bool) -> Appended | None:
+        """Try once, with the position read afresh or as it is remembered; None as of _write."""
+        position = None if afresh else self._positions.get(content.room)
+        if position is None or _is_beyond(content, position):
+            position = self.last(content.room)
+            self._positions.read(content.room, position)
+        if _is_beyond(content, position):
+            return self._original(content) or refusal(content, None, self._kept())
+        return self._write(content, position, () if position.seq else founding())
 
     def _write(
         self, content: Content, after: Position, founding: Sequence[Mapping[str, Any]]

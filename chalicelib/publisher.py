@@ -87,7 +87,7 @@ class Publisher:
         try:
             entry = self._log.entry(duplicate.room, duplicate.seq)
         except Unavailable:
-            logger.warning("%s of %s could not be read again", duplicate.seq, duplicate.room)
+            logger.warning("an entry that was appended before could not be read again")
             return None
         return entry.content if entry else None  # None where it has expired
 

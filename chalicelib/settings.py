@@ -10,6 +10,7 @@ from chalicelib.rates import Rate
 from chalicelib.variables import SettingsError, Variables
 
 _LAPTOP = {"local", "test"}  # as in infra/data.yaml
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _SHORTEST_SECRET = 32
 _DAY = 86_400
 
@@ -177,6 +178,9 @@ class Settings:
         identity: See IdentitySettings.
         fairness: See FairnessSettings.
         stage: STAGE, "local".
+        log_level: LOG_LEVEL, INFO. The least of DEBUG, INFO, WARNING, ERROR and CRITICAL that is
+            logged, in deployed stages.
+        metrics: METRICS, true. Whether metrics are written to the log, for CloudWatch.
         region: AWS_REGION, else AWS_DEFAULT_REGION, else "us-east-1". Lambda sets the first.
         lobby: LOBBY, "lobby". The room that every connection joins; empty turns it off.
         websocket_url: WEBSOCKET_URL. What the page connects to; unset, it follows
@@ -221,6 +225,8 @@ class Settings:
     identity: IdentitySettings = IdentitySettings()
     fairness: FairnessSettings = FairnessSettings()
     stage: str = "local"
+    log_level: str = "INFO"
+    metrics: bool = True
     region: str = "us-east-1"
     lobby: str = "lobby"
     websocket_url: str | None = None
@@ -261,6 +267,8 @@ class Settings:
             identity=IdentitySettings.read(variables, stage),
             fairness=FairnessSettings.read(variables),
             stage=stage,
+            log_level=variables.choice("LOG_LEVEL", "INFO", _LEVELS),
+            metrics=variables.boolean("METRICS", default=True),
             region=variables.text("AWS_REGION", "AWS_DEFAULT_REGION", default="us-east-1"),
             lobby=_lobby(variables),
             websocket_url=variables.url("WEBSOCKET_URL", "ws", "wss"),
@@ -284,6 +292,11 @@ class Settings:
             direct_fanout=integer("DIRECT_FANOUT", 250, 0, 10_000),
             max_deliveries=integer("MAX_DELIVERIES", 6, 1, 20),
         )
+
+    @property
+    def is_deployed(self) -> bool:
+        """Whether this stage runs on AWS, rather than on a laptop."""
+        return self.stage not in _LAPTOP
 
 
 def _lobby(variables: Variables) -> str:

@@ -1,6 +1,6 @@
 """Reading the variables of an environment, each with its own rule."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 _TRUTH = {"true": True, "false": False}
 
@@ -44,6 +44,13 @@ class Variables:
         if value.lower() not in _TRUTH:
             raise SettingsError(f"{name} is {value!r}: it must be true or false")
         return _TRUTH[value.lower()]
+
+    def choice(self, name: str, default: str, allowed: Sequence[str]) -> str:
+        """Read one of several words, in capitals or not."""
+        value = self._environ.get(name, default)
+        if value.upper() not in allowed:
+            raise SettingsError(f"{name} is {value!r}: it must be one of {', '.join(allowed)}")
+        return value.upper()
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
         """Read an integer from `low` to `high`."""

@@ -210,6 +210,7 @@ def _settings(plan: Plan) -> Settings:
             "VISITS_PER_HOUR": "0",
             "FRAME_RATE": "0",
             "GUESTS": "true",
+            "METRICS": "false",
             "LOBBY": "lobby",
             "LEASE_SECONDS": str(plan.lease),
             "HEARTBEAT_MS": str(plan.heartbeat * 1000),

@@ -39,6 +39,7 @@ SETTINGS = Settings.from_environ(
         "FRAME_RATE": "0",
         "NEW_ROOMS_PER_HOUR": "0",
         "LOBBY": "",
+        "METRICS": "false",
     }
 )
 

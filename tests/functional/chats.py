@@ -53,6 +53,7 @@ ENVIRON = {
     "LOGIN_ATTEMPTS": "0",
     "NEW_ROOMS_PER_HOUR": "0",
     "GUESTS": "true",
+    "METRICS": "false",
     "AWS_REGION": REGION,
 }
 

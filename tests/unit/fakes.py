@@ -40,6 +40,7 @@ ENVIRON = {
     "VISITS_PER_HOUR": "0",
     "FRAME_RATE": "0",  # the clock of most tests stands still
     "GUESTS": "true",
+    "METRICS": "false",
 }
 
 
