@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib.bootstrap import Application
 from chalicelib.chat import ChatService
+from chalicelib.correlation import correlation_id
 from chalicelib.drafts import Deletion, Edit, Message, Reaction
 from chalicelib.errors import ChatError
 from chalicelib.gateway import Outcome, Post, Recipient
@@ -117,13 +118,21 @@ class RecordingQueue:
 
 
 class RecordingTelemetry:
-    """Telemetry that keeps what it is told."""
+    """Keeps what is recorded, and under which id."""
 
     def __init__(self) -> None:
         self.records: list[tuple[dict[Metric, float], int | None]] = []
+        self.recorded: list[dict[Metric, float]] = []
+        self.ids: list[str | None] = []
 
     def record(self, values: Mapping[Metric, float], *, recipients: int | None = None) -> None:
         self.records.append((dict(values), recipients))
+        self.recorded.append(dict(values))
+        self.ids.append(correlation_id())
+
+    def only(self, *metrics: Metric) -> list[dict[Metric, float]]:
+        """What has been recorded of these."""
+        return [values for values in self.recorded if values.keys() <= set(metrics)]
 
 
 LogFactory: TypeAlias = Callable[..., MessageLog]
@@ -187,6 +196,7 @@ class ServiceFactory:
         self._clock = clock
         self.random: Callable[[], float] = lambda: 0.5
         self.queue = RecordingQueue()
+        self.telemetry = RecordingTelemetry()
 
     def __call__(self, **environ: str) -> ChatService:
         return Application(
@@ -194,6 +204,7 @@ class ServiceFactory:
             gateway=self._gateway,
             dynamodb=self._dynamodb,
             queue=self.queue,
+            telemetry=self.telemetry,
             clock=self._clock,
             sleep=self._clock.sleep,
             random=self.random,
