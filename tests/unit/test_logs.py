@@ -15,12 +15,15 @@ from tests.unit.fakes import ENVIRON
 
 @pytest.fixture
 def output() -> Iterator[io.StringIO]:
-    """What the root logger's one handler writes, as in Lambda; all is put back afterwards."""
+    """What a handler of the root logger writes, as in Lambda; all is put back afterwards."""
     root, ours, stream = logging.getLogger(), logging.getLogger("chalicelib"), io.StringIO()
-    handlers, levels = root.handlers[:], (root.level, ours.level)
-    root.handlers[:] = [logging.StreamHandler(stream)]
+    levels, handler = (root.level, ours.level), logging.StreamHandler(stream)
+    formatters = {each: each.formatter for each in root.handlers}  # those of pytest outlive a test
+    root.addHandler(handler)
     yield stream
-    root.handlers[:] = handlers
+    root.removeHandler(handler)
+    for each, formatter in formatters.items():
+        each.setFormatter(formatter)
     root.setLevel(levels[0])
     ours.setLevel(levels[1])
 
