@@ -36,12 +36,17 @@ class Backoff:
         """
         return replace(self, base=0.005, cap=0.05, attempts=100)
 
+    def pause(self, attempt: int) -> float:
+        """Return the seconds to pause after an attempt, the first of which is 0."""
+        longest: float = min(self.cap, self.base * 2**attempt)
+        return self.random() * longest
+
     def tries(self) -> Iterator[int]:
         """Yield 0, 1, 2, ... and pause in between; the caller leaves the loop when it is done."""
         end = self.clock() + self.deadline
         for attempt in range(self.attempts - 1):
             yield attempt
-            pause = self.random() * min(self.cap, self.base * 2**attempt)
+            pause = self.pause(attempt)
             if self.clock() + pause > end:
                 return
             self.sleep(pause)

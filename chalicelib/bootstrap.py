@@ -94,7 +94,6 @@ class Application:
         secretsmanager: Any = None,
         sqs: Any = None,
         queue: DeliveryQueue | None = None,
-        telemetry: Telemetry | None = None,
         hasher: Hasher | None = None,
         external: ExternalVerifier | None = None,
         telemetry: Telemetry | None = None,
@@ -108,7 +107,6 @@ class Application:
         self._secretsmanager = secretsmanager
         self._sqs = sqs
         self._given_queue = queue
-        self._telemetry = telemetry or Silence()
         self._hasher = hasher
         self._external = external
         self._given_telemetry = telemetry

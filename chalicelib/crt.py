@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import random
 import threading
 import time
 from functools import partial
@@ -22,7 +23,10 @@ from awscrt.io import (
     TlsContextOptions,
 )
 
-from chalicelib.exchanges import Batch, Call, Endpoint, Exchange, Pool
+from chalicelib.backoff import Backoff
+from chalicelib.exchanges import Batch, Call, Endpoint, Exchange
+from chalicelib.pacing import Pace
+from chalicelib.pools import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,9 +42,14 @@ _PORTS = {"http": 80, "https": 443}
 class CrtGateway:
     """Calls over at most `concurrency` connections to an origin, within `timeout` seconds.
 
+    What is throttled, fails, or has no answer after `attempt_timeout` seconds is tried again after
+    a pause that `backoff` tells: by default up to 50 ms, 100 ms and 200 ms, four attempts at most.
+    An origin that answers 429 gets fewer requests at a time, see Pace.
+
     A pooled connection may have died unnoticed while the function was frozen: a request that
-    fails on one before any answer is sent once more on a fresh one, so a recipient may get a
-    frame twice. Threads may share a gateway. Nothing starts before the first call.
+    fails on one before any answer is sent once more on a fresh one, at once and as the same
+    attempt. So a recipient may get a frame twice. Threads may share a gateway. Nothing starts
+    before the first call.
     """
 
     def __init__(
@@ -50,12 +59,23 @@ class CrtGateway:
         credentials_provider: Any = None,
         concurrency: int = 64,
         timeout: float = 5.0,
+        attempt_timeout: float = 2.0,
+        backoff: Backoff | None = None,
         tls_context: Any = None,
     ) -> None:
         self._region = region
         self._credentials_provider = credentials_provider
         self._concurrency = concurrency
         self._timeout = timeout
+        self._attempt_timeout = attempt_timeout
+        self._backoff = backoff or Backoff(
+            clock=time.monotonic,
+            sleep=time.sleep,
+            random=random.random,
+            attempts=4,
+            base=0.05,
+            cap=1.0,
+        )
         self._tls_context = tls_context
         self._lock = threading.Lock()
         self._bootstrap: Any = None
@@ -94,16 +114,16 @@ class CrtGateway:
             pool.close()
 
     def _carry_out(self, calls: list[Call], within: float | None = None) -> list[Outcome]:
-        deadline = time.monotonic() + (self._timeout if within is None else within)
+        deadline = self._backoff.clock() + (self._timeout if within is None else within)
         endpoints = {url: self._endpoint(url) for url in {call.endpoint for call in calls}}
-        batch = Batch()
+        batch = Batch(deadline, self._attempt_timeout, self._backoff)
         exchanges = [Exchange(batch, call, endpoints[call.endpoint]) for call in calls]
         sendable = [exchange for exchange in exchanges if exchange.outcome is None]
         if sendable and (credentials := self._credentials(deadline)):
             batch.expect(len(sendable), _Signer(self._region, credentials).request)
             for exchange in sendable:
-                exchange.endpoint.pool.submit(exchange)
-            batch.answered.wait(max(0.0, deadline - time.monotonic()))
+                exchange.submit()
+            batch.wait()
         return [exchange.conclude() for exchange in exchanges]
 
     def _endpoint(self, url: str) -> Endpoint | None:
@@ -122,13 +142,13 @@ class CrtGateway:
             raise ValueError("expected http(s)://host[:port]/stage")
         origin = parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme]
         if origin not in self._pools:
-            self._pools[origin] = Pool(self._connector(*origin), self._concurrency)
+            self._pools[origin] = Pool(self._connector(*origin), Pace(self._concurrency))
         path = f"{parts.path.rstrip('/')}/@connections/"
         return Endpoint(self._pools[origin], parts.netloc.rpartition("@")[2], path)
 
     def _connector(self, scheme: str, host: str, port: int) -> Callable[[], Future[Any]]:
         socket = SocketOptions()
-        socket.connect_timeout_ms = max(1, int(self._timeout * 1000))
+        socket.connect_timeout_ms = max(1, int(self._attempt_timeout * 1000))
         tls = None
         if scheme == "https":
             self._tls_context = self._tls_context or ClientTlsContext(TlsContextOptions())
@@ -152,7 +172,7 @@ class CrtGateway:
                     chain = AwsCredentialsProvider.new_default_chain(self._start())
                     self._credentials_provider = chain
             asked = self._credentials_provider.get_credentials()
-            found = asked.result(max(0.0, deadline - time.monotonic()))
+            found = asked.result(max(0.0, deadline - self._backoff.clock()))
             return AwsCredentialsProvider.new_static(
                 found.access_key_id, found.secret_access_key, found.session_token
             )

@@ -1,42 +1,48 @@
-"""What the CrtGateway has under way: batches of exchanges, and the connections that carry them.
+"""What the CrtGateway has under way: batches of exchanges, and the attempts of each.
 
-The runtime's Python binding has no connection manager, so each origin has a small pool here. A
-connection carries one request at a time; the callback that ends one request starts the next.
+Nothing here knows connections. A batch belongs to the thread that waits for it, which is also the
+one that begins what is due again and ends what takes too long.
 """
 
 from __future__ import annotations
 
-import ctypes
 import threading
 from collections import deque
-from functools import partial
+from heapq import heappop, heappush
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from chalicelib.gateway import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
 
     from awscrt.http import HttpRequest
 
+    from chalicelib.backoff import Backoff
     from chalicelib.models import ConnectionId
 
 MAX_FRAME = 128 * 1024
-_thread = threading.local()
+
+
+class Queue(Protocol):
+    """What carries exchanges out."""
+
+    def submit(self, exchange: Exchange) -> None:
+        """Begin an attempt, now or when there is room for it."""
+        ...
 
 
 class Endpoint(NamedTuple):
     """Where calls go: a pool, the Host header, and the path before the connection's id."""
 
-    pool: Pool
+    pool: Queue
     host: str
     path: str
 
 
 class Call(NamedTuple):
-    """What a post and a probe are on the wire: an HTTP method, and a body or none."""
+    """What a post, a probe and an end are on the wire: an HTTP method, and a body or none."""
 
     method: str
     endpoint: str
@@ -45,208 +51,206 @@ class Call(NamedTuple):
 
 
 class Batch:
-    """What the exchanges of one call share; `answered` is set when each has its outcome."""
+    """What the exchanges of one call share: the deadline, and the timers of their attempts.
 
-    def __init__(self) -> None:
+    An attempt may take `attempt_timeout` seconds. Of `backoff` the number of attempts and the
+    pauses count, not its deadline; nor does it sleep here.
+    """
+
+    def __init__(self, deadline: float, attempt_timeout: float, backoff: Backoff) -> None:
         self.lock = threading.Lock()
-        self.answered = threading.Event()
         self.sign: Any = None
+        self._deadline = deadline
+        self._attempt_timeout = attempt_timeout
+        self._backoff = backoff
+        self._changed = threading.Condition(self.lock)
         self._unanswered = 0
+        self._begun: deque[tuple[float, Attempt]] = deque()
+        self._postponed: list[tuple[float, int, Exchange]] = []
+        self._postponements = 0
 
     def expect(self, exchanges: int, sign: Callable[[Endpoint, Call], HttpRequest]) -> None:
         """Say how many exchanges there are, and what makes their requests."""
         self._unanswered = exchanges
         self.sign = sign
 
+    def wait(self) -> None:
+        """Run the timers until each exchange has its outcome, or until the deadline."""
+        while self._turn():
+            pass
+        self._begun.clear()  # else batch, attempts and exchanges were a cycle
+        self._postponed.clear()
+
+    def note(self, attempt: Attempt) -> None:
+        """Remember when an attempt began; under the lock."""
+        self._begun.append((self._backoff.clock(), attempt))
+
+    def postpone(self, exchange: Exchange, attempts: int) -> bool:
+        """Plan the attempt after so many; False if it would be one too many, or too late.
+
+        Under the lock.
+        """
+        due = self._backoff.clock() + self._backoff.pause(attempts - 1)
+        if attempts >= self._backoff.attempts or due >= self._deadline:
+            return False
+        self._postponements += 1  # of two that are due at once, the first is first
+        heappush(self._postponed, (due, self._postponements, exchange))
+        if self._postponed[0][2] is exchange:
+            self._changed.notify()
+        return True
+
     def count_answer(self) -> None:
         """Note that one more has its outcome; under the lock."""
         self._unanswered -= 1
         if not self._unanswered:
-            self.answered.set()
+            self._changed.notify()
+
+    def _turn(self) -> bool:
+        with self.lock:
+            now = self._backoff.clock()
+            if not self._unanswered or now >= self._deadline:
+                return False
+            overdue, due = self._overdue(now), self._due(now)
+            if not overdue and not due:
+                self._changed.wait(self._next(now) - now)
+        for attempt in overdue:
+            attempt.expire()
+        for exchange in due:
+            exchange.submit()
+        return True
+
+    def _overdue(self, now: float) -> list[Attempt]:
+        overdue = []
+        while self._begun:
+            began, attempt = self._begun[0]
+            if not attempt.over and began + self._attempt_timeout > now:
+                break
+            self._begun.popleft()
+            if not attempt.over:
+                overdue.append(attempt)
+        return overdue
+
+    def _due(self, now: float) -> list[Exchange]:
+        due = []
+        while self._postponed and self._postponed[0][0] <= now:
+            due.append(heappop(self._postponed)[2])
+        return due
+
+    def _next(self, now: float) -> float:
+        """Return the time of the next timer; what begins later than now expires later, too."""
+        began = self._begun[0][0] if self._begun else now
+        due = self._postponed[0][0] if self._postponed else self._deadline
+        return min(began + self._attempt_timeout, due, self._deadline)
 
 
 class Exchange:
-    """One call and its outcome, which is set once."""
+    """One call and its outcome, which is set once, after one attempt or several."""
 
-    __slots__ = ("_batch", "_call", "endpoint", "expired", "outcome", "stream")
+    __slots__ = ("_attempt", "_attempts", "_batch", "_call", "endpoint", "outcome")
 
     def __init__(self, batch: Batch, call: Call, endpoint: Endpoint | None) -> None:
         self._batch = batch
         self._call = call
+        self._attempts = 0
+        self._attempt: Attempt | None = None
         self.endpoint: Any = endpoint  # None only in one that is refused from the start
-        self.stream: Any = None
-        self.expired = False
         sendable = endpoint is not None and len(call.body) <= MAX_FRAME
         self.outcome = None if sendable else Outcome.REFUSED
+
+    def submit(self) -> None:
+        """Have the pool begin an attempt."""
+        self.endpoint.pool.submit(self)
+
+    def begin(self, epoch: int) -> Attempt:
+        """Return a new attempt, which is over at once when there is an outcome."""
+        with self._batch.lock:
+            self._attempts += 1
+            self._attempt = attempt = Attempt(self, self._batch.lock, epoch)
+            self._batch.note(attempt)
+        return attempt
 
     def request(self) -> HttpRequest:
         """Make the signed request."""
         return self._batch.sign(self.endpoint, self._call)
 
-    def settle(self, outcome: Outcome) -> None:
-        """Set the outcome, if there is none yet."""
+    def strand(self) -> None:
+        """Note that there is no way to the origin: as bad as an attempt that failed."""
         with self._batch.lock:
-            if self.outcome is None:
-                self.outcome = outcome
-                self._batch.count_answer()
+            self._attempts += 1
+            self.answer(Outcome.RETRYABLE)
+
+    def answer(self, outcome: Outcome) -> None:
+        """Set the outcome if there is none yet, or plan another attempt; under the lock."""
+        self._attempt = None
+        if self.outcome is not None:
+            return
+        if outcome is Outcome.RETRYABLE and self._batch.postpone(self, self._attempts):
+            return
+        self.outcome = outcome
+        self._batch.count_answer()
 
     def conclude(self) -> Outcome:
         """Return the outcome; what has none by now is given up and its connection closed."""
         with self._batch.lock:
-            if self.outcome is None:
-                self.expired = True
-                self.outcome = Outcome.RETRYABLE
-            stream = self.stream if self.expired else None
+            self.outcome = self.outcome or Outcome.RETRYABLE
+            stream = self._attempt.give_up() if self._attempt else None
+            self._attempt = None
         if stream:
             stream.connection.close()
         return self.outcome
 
 
-class Pool:
-    """The connections to one origin, and the exchanges that wait for one."""
+class Attempt:
+    """One try at an exchange, on one connection or on a fresh one after a dead one.
 
-    def __init__(self, connect: Callable[[], Future[Any]], limit: int) -> None:
-        self._new_connection = connect
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._idle: list[Any] = []
-        self._waiting: deque[Exchange] = deque()
-        self._open = 0
-        self._closed = False
-
-    def submit(self, exchange: Exchange) -> None:
-        """Begin an exchange, or keep it until a connection is free."""
-        with self._lock:
-            connection = self._take_idle()
-            if connection is None:
-                if self._open >= self._limit:
-                    self._waiting.append(exchange)
-                    return
-                self._open += 1
-        if connection:
-            self._send(exchange, connection, reused=True)
-        else:
-            self._connect(exchange)
-
-    def close(self) -> None:
-        """Close the idle connections; those in use close when their request ends."""
-        with self._lock:
-            self._closed = True
-            idle, self._idle = self._idle, []
-            self._open -= len(idle)
-        for connection in idle:
-            connection.close()
-
-    def _take_idle(self) -> Any:
-        """Return the idle connection used last: the others may then be dropped by the server."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.is_open():
-                return connection
-            self._open -= 1
-        return None
-
-    def _take_waiting(self) -> Exchange | None:
-        while self._waiting:
-            exchange = self._waiting.popleft()
-            if not exchange.expired:
-                return exchange
-        return None
-
-    def _connect(self, exchange: Exchange) -> None:
-        self._new_connection().add_done_callback(partial(self._connected, exchange))
-
-    def _connected(self, exchange: Exchange, connecting: Future[Any]) -> None:
-        _keep_thread_state()
-        if connecting.exception() is None:
-            self._send(exchange, connecting.result(), reused=False)
-            return
-        with self._lock:
-            self._open -= 1
-            stranded = [exchange]
-            # With no connection left nobody would serve those who wait: one failed connection a
-            # slot is proof enough, and a dead origin costs no more than that.
-            if not self._open:
-                stranded += self._waiting
-                self._waiting.clear()
-        for each in stranded:
-            each.settle(Outcome.RETRYABLE)
-
-    def _send(self, exchange: Exchange, connection: Any, *, reused: bool) -> None:
-        if exchange.expired:
-            self._release(connection)
-            return
-        try:
-            stream = connection.request(exchange.request())
-            done = partial(self._completed, exchange, stream, reused=reused)
-            stream.completion_future.add_done_callback(done)
-            exchange.stream = stream
-            stream.activate()
-        except Exception as error:  # noqa: BLE001 - the slot must be freed whatever went wrong
-            self._failed(exchange, connection, error, reused=reused)
-            return
-        if exchange.expired:  # between the check above and the assignment
-            connection.close()
-
-    def _completed(
-        self, exchange: Exchange, stream: Any, completion: Future[int], *, reused: bool
-    ) -> None:
-        exchange.stream = None  # breaks the cycle stream, callback, exchange
-        error, status = completion.exception(), stream.response_status_code
-        if status is None:
-            self._failed(exchange, stream.connection, error, reused=reused)
-            return
-        exchange.settle(_outcome(status))
-        if error is None and stream.connection.is_open():
-            self._release(stream.connection)
-        else:
-            self._replace(stream.connection, None)
-
-    def _failed(
-        self, exchange: Exchange, connection: Any, error: BaseException | None, *, reused: bool
-    ) -> None:
-        garbage = getattr(error, "name", "") == "AWS_ERROR_HTTP_PROTOCOL_ERROR"
-        if reused and not garbage and not exchange.expired:
-            self._replace(connection, exchange)
-        else:
-            exchange.settle(Outcome.RETRYABLE)
-            self._replace(connection, None)
-
-    def _release(self, connection: Any) -> None:
-        with self._lock:
-            exchange = self._take_waiting()
-            surplus = exchange is None and self._closed
-            if surplus:
-                self._open -= 1
-            elif exchange is None:
-                self._idle.append(connection)
-        if exchange:
-            self._send(exchange, connection, reused=True)
-        elif surplus:
-            connection.close()
-
-    def _replace(self, connection: Any, exchange: Exchange | None) -> None:
-        """Give the place of a dead connection to a fresh one, if there is work for it."""
-        connection.close()
-        with self._lock:
-            exchange = exchange or self._take_waiting()
-            if exchange is None:
-                self._open -= 1
-        if exchange:
-            self._connect(exchange)
-
-
-def _keep_thread_state() -> None:
-    """Let Python's state of the runtime's thread outlive the callback.
-
-    Else each callback from C makes one and unmaps it again, which doubles the cost of a post.
+    Attributes:
+        epoch: that of the pace when it began.
+        over: it has ended, whatever the reason.
+        expired: it has ended too late: its connection is closed, and nothing else is to be sent.
+        stream: the request under way.
     """
-    if not hasattr(_thread, "kept"):
-        _thread.kept = True
-        ctypes.pythonapi.PyGILState_Ensure()
+
+    __slots__ = ("_exchange", "_lock", "epoch", "expired", "over", "stream")
+
+    def __init__(self, exchange: Exchange, lock: threading.Lock, epoch: int) -> None:
+        self._exchange = exchange
+        self._lock = lock
+        self.epoch = epoch
+        self.over = self.expired = exchange.outcome is not None
+        self.stream: Any = None
+
+    def request(self) -> HttpRequest:
+        """Make the signed request."""
+        return self._exchange.request()
+
+    def end(self, outcome: Outcome) -> bool:
+        """Answer the exchange; False, and nothing changes, if this was over before."""
+        with self._lock:
+            if self.over:
+                return False
+            self.over = True
+            self._exchange.answer(outcome)
+            return True
+
+    def expire(self) -> None:
+        """Fail, and close the connection: the answer takes too long."""
+        with self._lock:
+            stream = self.give_up()
+            if self.expired:
+                self._exchange.answer(Outcome.RETRYABLE)
+        if stream:
+            stream.connection.close()
+
+    def give_up(self) -> Any:
+        """Be over, if this was not before; return the stream to close, or None; under the lock."""
+        if self.over:
+            return None
+        self.over = self.expired = True
+        return self.stream
 
 
-def _outcome(status: int) -> Outcome:
+def outcome_of(status: int) -> Outcome:
+    """Return what an HTTP status means; redirects are REFUSED, as they leave the signed host."""
     if status == HTTPStatus.GONE:
         return Outcome.GONE
     if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:

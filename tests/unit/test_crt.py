@@ -11,7 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import unquote
@@ -27,17 +28,25 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from chalicelib import crt, exchanges
+from chalicelib import crt, exchanges, pools
+from chalicelib.backoff import Backoff
 from chalicelib.crt import CrtGateway
 from chalicelib.exchanges import MAX_FRAME
 from chalicelib.gateway import Outcome, Post, Recipient
 from chalicelib.models import ConnectionId
+from chalicelib.pacing import Pace
 
 DELIVERED, GONE = Outcome.DELIVERED, Outcome.GONE
 RETRYABLE, REFUSED = Outcome.RETRYABLE, Outcome.REFUSED
 
 # Long enough never to pass in a healthy run, short enough not to hang a broken one.
 PATIENCE = 20.0
+
+ATTEMPTS = 4
+AT_ONCE = Backoff(
+    clock=time.monotonic, sleep=time.sleep, random=lambda: 0.0, attempts=ATTEMPTS, base=0.05
+)
+ONCE = replace(AT_ONCE, attempts=1)
 
 
 @dataclass(frozen=True)
@@ -169,7 +178,9 @@ class Server:
     async def _answer(
         self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
-        match request.connection_id.split("-"):
+        match self._fate(request):
+            case ["204", *_]:
+                reply = "HTTP/1.1 204 No Content\r\n\r\n"
             case [status, *_] if status.isdigit():
                 extra = "location: /elsewhere\r\n" if status.startswith("3") else ""
                 reply = f"HTTP/1.1 {status} x\r\n{extra}content-length: 2\r\n\r\n{{}}"
@@ -188,6 +199,15 @@ class Server:
                 return await self._misbehave(fault[0], reader, writer)
         writer.write(reply.encode())
         return "connection: close" not in reply
+
+    def _fate(self, request: Request) -> list[str]:
+        """Split the id; what is after "first-<n>-" holds for that many requests, then it is 200."""
+        match request.connection_id.split("-"):
+            case ["first", count, *fate]:
+                so_far = sum(each.target == request.target for each in self.requests)
+                return fate if so_far <= int(count) else ["200"]
+            case fate:
+                return fate
 
     async def _misbehave(
         self, fault: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -208,14 +228,14 @@ class Server:
 @pytest.fixture(autouse=True)
 def _measure_callbacks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Coverage does not see threads that C started, unless told by a function that they run."""
-    keep = exchanges._keep_thread_state
+    keep = pools._keep_thread_state
 
     def keep_and_trace() -> None:
         keep()
         if sys.gettrace() is None:
             sys.settrace(threading.gettrace())
 
-    monkeypatch.setattr(exchanges, "_keep_thread_state", keep_and_trace)
+    monkeypatch.setattr(pools, "_keep_thread_state", keep_and_trace)
 
 
 @pytest.fixture
@@ -236,6 +256,7 @@ def gateway() -> Iterator[Callable[..., CrtGateway]]:
                     "region": "eu-west-1",
                     "credentials_provider": provider,
                     "timeout": PATIENCE,
+                    "backoff": AT_ONCE,
                     **options,
                 }
             )
@@ -280,7 +301,7 @@ def test_each_answer_has_its_outcome(
 ) -> None:
     assert gateway().post(to(server.endpoint, connection_id)) == [outcome]
 
-    assert len(server.requests) == 1
+    assert len(server.requests) == (ATTEMPTS if outcome is RETRYABLE else 1)
 
 
 @pytest.mark.parametrize(
@@ -305,7 +326,241 @@ def test_each_answer_to_a_probe_has_its_outcome(
 ) -> None:
     assert gateway().check(of(server.endpoint, connection_id)) == [outcome]
 
+    assert len(server.requests) == (ATTEMPTS if outcome is RETRYABLE else 1)
+
+
+@pytest.mark.parametrize(
+    ("connection_id", "outcome"),
+    [
+        ("204", DELIVERED),
+        ("200", DELIVERED),
+        ("410", GONE),
+        ("302", REFUSED),
+        ("403", REFUSED),
+        ("429", RETRYABLE),
+        ("500", RETRYABLE),
+        ("reset", RETRYABLE),
+        ("first-2-429", DELIVERED),
+    ],
+)
+def test_each_answer_to_a_disconnection_has_its_outcome(
+    server: Server, gateway: Callable[..., CrtGateway], connection_id: str, outcome: Outcome
+) -> None:
+    assert gateway().disconnect(of(server.endpoint, connection_id)) == [outcome]
+
+
+def test_a_disconnection_is_a_delete_without_a_body(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    poster = gateway(concurrency=1)
+
+    poster.disconnect(of(server.endpoint, "204-g="))
+    poster.post(to(server.endpoint, "200"))
+
+    sent, _ = server.requests
+    assert (sent.method, sent.target) == ("DELETE", "/api/@connections/204-g%3D")
+    assert {"content-length", "transfer-encoding"}.isdisjoint(sent.headers)
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_refused_and_not_followed(
+    server: Server, gateway: Callable[..., CrtGateway], status: int
+) -> None:
+    assert gateway().post(to(server.endpoint, str(status))) == [REFUSED]
+
+    assert [each.target for each in server.requests] == [f"/api/@connections/{status}"]
+
+
+@pytest.mark.parametrize(
+    "connection_id",
+    [
+        "first-1-429",
+        "first-3-429",
+        "first-3-500",
+        "first-2-503",
+        "first-3-reset",
+        "first-2-garbage",
+    ],
+)
+def test_what_fails_for_a_while_is_delivered_in_the_end(
+    server: Server, gateway: Callable[..., CrtGateway], connection_id: str
+) -> None:
+    both = gateway()
+
+    assert both.post(to(server.endpoint, connection_id)) == [DELIVERED]
+    assert both.check(of(server.endpoint, f"{connection_id}-too")) == [DELIVERED]
+
+
+def test_an_attempt_is_signed_and_sent_like_the_first(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    gateway().post(to(server.endpoint, "first-2-429", frame=b"once more"))
+
+    assert [each.body for each in server.requests] == [b"once more"] * 3
+    assert len({each.headers["authorization"] for each in server.requests}) == 1
+
+
+def test_the_pauses_between_attempts_grow(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    slow = gateway(backoff=replace(AT_ONCE, random=lambda: 1.0, base=0.05))
+    started = time.monotonic()
+
+    assert slow.post(to(server.endpoint, "first-2-429")) == [DELIVERED]
+
+    assert time.monotonic() - started >= 0.05 + 0.1
+
+
+def test_an_attempt_that_would_come_after_the_deadline_is_not_waited_for(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    backoff = replace(AT_ONCE, random=lambda: 1.0, base=PATIENCE, cap=PATIENCE)
+    poster = gateway(backoff=backoff, timeout=PATIENCE * 10)
+    started = time.monotonic()
+
+    assert poster.post(to(server.endpoint, "429"), within=PATIENCE) == [RETRYABLE]
+
+    assert time.monotonic() - started < PATIENCE / 2
     assert len(server.requests) == 1
+
+
+def test_what_waits_for_its_next_attempt_takes_up_no_connection(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    poster = gateway(concurrency=1, backoff=replace(AT_ONCE, random=lambda: 1.0, base=0.5))
+
+    outcomes = poster.post(to(server.endpoint, "first-1-500", *["200"] * 20))
+
+    assert outcomes == [DELIVERED] * 21
+    sent = [each.connection_id for each in server.requests]
+    assert sent == ["first-1-500", *["200"] * 20, "first-1-500"]
+
+
+@pytest.mark.parametrize("fault", ["hang", "header"])
+def test_an_attempt_without_an_answer_ends_and_the_next_may_do(
+    server: Server, gateway: Callable[..., CrtGateway], fault: str
+) -> None:
+    poster = gateway(concurrency=1, attempt_timeout=0.2)
+
+    assert poster.post(to(server.endpoint, f"first-1-{fault}", "200")) == [DELIVERED] * 2
+
+    server.wait_for(lambda it: it.disconnections == 1)
+    assert [each.connection_id for each in server.requests] == [
+        f"first-1-{fault}",
+        "200",
+        f"first-1-{fault}",
+    ]
+
+
+def test_who_hangs_for_good_is_given_up_long_before_the_deadline(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    poster = gateway(concurrency=1, attempt_timeout=0.1)
+    started = time.monotonic()
+
+    assert poster.post(to(server.endpoint, "hang", "200")) == [RETRYABLE, DELIVERED]
+
+    assert time.monotonic() - started < PATIENCE / 2
+    assert [each.connection_id for each in server.requests].count("hang") == ATTEMPTS
+
+
+def test_a_slow_answer_within_the_timeout_of_an_attempt_is_taken(
+    gateway: Callable[..., CrtGateway],
+) -> None:
+    with Server(hold_until=2) as server, ThreadPoolExecutor(1) as threads:
+        posting = threads.submit(gateway().post, to(server.endpoint, "hold"))
+        server.wait_for(lambda it: len(it.requests) == 1)
+        time.sleep(0.3)
+        server.release()
+
+        assert posting.result(PATIENCE) == [DELIVERED]
+
+    assert len(server.requests) == 1
+
+
+def test_the_caller_may_leave_less_time_than_the_gateway_would(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    poster = gateway()
+    started = time.monotonic()
+
+    assert poster.post(to(server.endpoint, "hang", "200"), within=0.3) == [RETRYABLE, DELIVERED]
+
+    assert time.monotonic() - started < PATIENCE / 2
+    server.wait_for(lambda it: it.disconnections == 1)
+
+
+def test_bad_origins_neither_fail_nor_delay_the_good_one(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    with Server() as hanging, Server() as throttling, socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        dead = f"http://127.0.0.1:{closed.getsockname()[1]}/api"
+        posts = [
+            to(dead, *["200"] * 5),
+            to(hanging.endpoint, *["hang"] * 5),
+            to(throttling.endpoint, *[f"first-1-429-{n}" for n in range(20)]),
+            to(server.endpoint, *["200"] * 200),
+        ]
+        mixed = [post for turn in zip_longest(*posts) for post in turn if post]
+        poster = gateway(concurrency=8, attempt_timeout=1.0, timeout=3.0)
+        posting_until = ThreadPoolExecutor(1)
+        with posting_until as threads:
+            posting = threads.submit(poster.post, mixed)
+            server.wait_for(lambda it: len(it.requests) == 200)
+            unanswered = not posting.done()
+            outcomes = posting.result(PATIENCE)
+
+    bad = {dead: RETRYABLE, hanging.endpoint: RETRYABLE}
+    assert outcomes == [bad.get(post.endpoint, DELIVERED) for post in mixed]
+    assert unanswered, "the good ones have waited for the hanging"
+
+
+def test_an_origin_that_throttles_everybody_is_asked_less_at_a_time(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    poster = gateway(concurrency=8)
+
+    assert poster.post(to(server.endpoint, *["429"] * 20)) == [RETRYABLE] * 20
+    server.peak = 0
+    assert poster.post(to(server.endpoint, "200", "200", "200")) == [DELIVERED] * 3
+
+    assert server.peak == 1
+
+
+def test_an_origin_that_takes_everything_again_gets_its_full_pace_again(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    poster = gateway(concurrency=4)
+    poster.post(to(server.endpoint, *["429"] * 10))
+
+    poster.post(to(server.endpoint, *["200"] * 20))
+
+    server.hold_until = 4
+    assert poster.post(to(server.endpoint, *["hold"] * 4)) == [DELIVERED] * 4
+
+
+def test_one_throttled_recipient_does_not_slow_the_others(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    poster = gateway(concurrency=16)
+
+    poster.post(to(server.endpoint, *["200"] * 100, "429", *["200"] * 100))
+
+    server.hold_until = 15
+    assert poster.post(to(server.endpoint, *["hold"] * 15)) == [DELIVERED] * 15
+
+
+def test_the_pace_of_one_origin_is_not_that_of_another(
+    gateway: Callable[..., CrtGateway], server: Server
+) -> None:
+    poster = gateway(concurrency=4)
+    with Server() as throttling:
+        poster.post(to(throttling.endpoint, *["429"] * 10))
+
+    server.hold_until = 4
+    assert poster.post(to(server.endpoint, *["hold"] * 4)) == [DELIVERED] * 4
 
 
 def test_a_probe_is_a_get_that_sends_nothing(
@@ -323,7 +578,7 @@ def test_nothing_to_do_has_no_outcomes_and_starts_nothing(
 ) -> None:
     idle = gateway()
 
-    assert (idle.post([]), idle.check([])) == ([], [])
+    assert (idle.post([]), idle.check([]), idle.disconnect([])) == ([], [], [])
     assert idle._bootstrap is None
 
 
@@ -501,10 +756,10 @@ def test_a_probe_on_a_dead_pooled_connection_is_sent_once_more(
     assert sent == [("once-a", 0), ("once-b", 1), ("once-b", 0)]
 
 
-def test_a_post_that_fails_on_the_fresh_connection_too_is_not_sent_a_third_time(
+def test_a_post_that_fails_on_the_fresh_connection_too_has_failed_once(
     server: Server, gateway: Callable[..., CrtGateway]
 ) -> None:
-    poster = gateway(concurrency=1)
+    poster = gateway(concurrency=1, backoff=ONCE)
 
     assert poster.post(to(server.endpoint, "200", "reset", "200")) == [
         DELIVERED,
@@ -516,10 +771,10 @@ def test_a_post_that_fails_on_the_fresh_connection_too_is_not_sent_a_third_time(
     assert sent == [("200", 0), ("reset", 1), ("reset", 0), ("200", 0)]
 
 
-def test_garbage_on_a_pooled_connection_is_an_answer_and_not_sent_again(
+def test_garbage_on_a_pooled_connection_is_an_answer_and_counts(
     server: Server, gateway: Callable[..., CrtGateway]
 ) -> None:
-    poster = gateway(concurrency=1)
+    poster = gateway(concurrency=1, backoff=ONCE)
 
     assert poster.post(to(server.endpoint, "200", "garbage")) == [DELIVERED, RETRYABLE]
 
@@ -764,6 +1019,7 @@ class FakeConnection:
         self.closed = False
         self.connection = self  # it is its own stream
         self.completion_future: Future[int] = Future()
+        self.response_status_code: int | None = None
         self.activate = on_activate
 
     def request(self, _: Any) -> "FakeConnection":
@@ -776,8 +1032,8 @@ class FakeConnection:
         self.closed = True
 
 
-def one_exchange() -> exchanges.Exchange:
-    batch = exchanges.Batch()
+def one_exchange(backoff: Backoff = ONCE) -> exchanges.Exchange:
+    batch = exchanges.Batch(time.monotonic() + PATIENCE, PATIENCE, backoff)
     provider = AwsCredentialsProvider.new_static("AKIDEXAMPLE", "secret")
     batch.expect(1, crt._Signer("eu-west-1", provider).request)
     pool: Any = None
@@ -787,7 +1043,7 @@ def one_exchange() -> exchanges.Exchange:
 
 def test_a_connection_that_comes_after_the_deadline_is_kept_for_the_next_post() -> None:
     exchange, connecting = one_exchange(), Future[Any]()
-    pool = exchanges.Pool(lambda: connecting, 1)
+    pool = pools.Pool(lambda: connecting, Pace(1))
     pool.submit(exchange)
 
     assert exchange.conclude() is RETRYABLE
@@ -798,13 +1054,15 @@ def test_a_connection_that_comes_after_the_deadline_is_kept_for_the_next_post() 
 
 def test_a_deadline_in_the_middle_of_sending_closes_the_connection() -> None:
     exchange, connecting = one_exchange(), Future[Any]()
-    pool = exchanges.Pool(lambda: connecting, 1)
+    pool = pools.Pool(lambda: connecting, Pace(1))
     pool.submit(exchange)
 
     def expire() -> None:
-        stream, exchange.stream = exchange.stream, None  # as the deadline saw it a moment before
+        attempt = exchange._attempt
+        assert attempt
+        stream, attempt.stream = attempt.stream, None  # as the deadline saw it a moment before
         assert exchange.conclude() is RETRYABLE
-        exchange.stream = stream
+        attempt.stream = stream
 
     connecting.set_result(FakeConnection(expire))
 
@@ -818,7 +1076,7 @@ def test_a_request_that_cannot_even_start_frees_its_slot() -> None:
     connections = [FakeConnection(refuse), FakeConnection(refuse)]
     connectings: list[Future[Any]] = [Future(), Future()]
     queue = iter(connectings)
-    pool = exchanges.Pool(lambda: next(queue), 1)
+    pool = pools.Pool(lambda: next(queue), Pace(1))
     waiting = [one_exchange(), one_exchange()]
     for exchange in waiting:
         pool.submit(exchange)
@@ -827,4 +1085,44 @@ def test_a_request_that_cannot_even_start_frees_its_slot() -> None:
         connecting.set_result(connection)
 
     assert [exchange.conclude() for exchange in waiting] == [RETRYABLE, RETRYABLE]
-    assert pool._open == 0
+    assert pool._busy == 0
+
+
+def test_an_attempt_that_ends_before_its_connection_comes_is_followed_by_another() -> None:
+    exchange, slow, fast = one_exchange(AT_ONCE), Future[Any](), Future[Any]()
+    connectings = iter([slow, fast])
+    pool = pools.Pool(lambda: next(connectings), Pace(2))
+    pool.submit(exchange)
+    first = exchange._attempt
+    assert first
+
+    first.expire()
+    pool.submit(exchange)
+    slow.set_result(FakeConnection(lambda: pytest.fail("sent for an attempt that is over")))
+    fast.set_exception(OSError())
+
+    assert pool._idle == [slow.result()]
+    assert exchange._attempts == 2
+    assert pool._busy == 0
+
+
+def test_those_who_wait_go_on_over_what_is_idle_when_the_last_connection_fails() -> None:
+    failing, waiting = one_exchange(), one_exchange()
+    first, second = Future[Any](), Future[Any]()
+    connectings = iter([first, second])
+    pace, sent = Pace(2), []
+    pool = pools.Pool(lambda: next(connectings), pace)
+    pool.submit(one_exchange())
+    pool.submit(failing)
+    pace.limit = 1
+    pool.submit(waiting)
+    connection = FakeConnection(lambda: sent.append(waiting))
+    first.set_result(connection)
+    sent.clear()
+
+    connection.completion_future, ended = Future(), connection.completion_future
+    connection.response_status_code = 200
+    ended.set_result(200)
+    second.set_exception(OSError())
+
+    assert sent == [waiting]

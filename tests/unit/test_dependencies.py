@@ -11,7 +11,7 @@ MODULES = {path.stem: path for path in (ROOT / "chalicelib").glob("*.py")}
 
 # Each module may import those on the lines above its own.
 LAYERS = [
-    {"__init__", "models", "errors", "backoff", "correlation", "telemetry", "times"},
+    {"__init__", "models", "errors", "backoff", "correlation", "pacing", "telemetry", "times"},
     {
         "attempts",
         "drafts",
@@ -29,7 +29,7 @@ LAYERS = [
     {"commands", "events", "forms", "keys", "logs", "oidc", "passwords", "perimeter", "replies"},
     {"jobs", "protocol", "database", "gateway", "guests", "origins", "pages", "tokens"},
     {"doorkeeper", "entries", "records", "exchanges", "limiter", "places"},
-    {"accounts", "queues", "redrive"},
+    {"accounts", "pools", "queues", "redrive"},
     {"authentication", "changes", "claims", "logins", "memberships", "rooms", "standings", "crt"},
     {"appends", "access", "connections", "slowmode"},
     {"messages"},
