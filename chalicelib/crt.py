@@ -7,7 +7,7 @@ import logging
 import random
 import threading
 import time
-from functools import partial
+from functools import lru_cache, partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from chalicelib.gateway import Outcome, Post, Recipient
+    from chalicelib.models import ConnectionId
 
 logger = logging.getLogger(__name__)
 
@@ -181,6 +182,11 @@ class CrtGateway:
             return None
 
 
+@lru_cache(maxsize=10_000)
+def _quote(connection_id: ConnectionId) -> str:
+    return quote(connection_id, safe="")
+
+
 class _Signer:
     """Signs for one batch: one date, and each different body hashed once."""
 
@@ -190,14 +196,15 @@ class _Signer:
         self._configs: dict[bytes, Any] = {}
 
     def request(self, endpoint: Endpoint, call: Call) -> HttpRequest:
-        headers = HttpHeaders([("host", endpoint.host)])
+        headers = [("host", endpoint.host)]
         if call.method == "POST":
-            headers.add("content-length", str(len(call.body)))
+            headers.append(("content-length", str(len(call.body))))
         # As botocore: "=" is encoded on the wire, "@" is not, and the signature encodes all of the
         # path once more. API Gateway signs what it received, so another choice would do as well:
         # https://github.com/badslug/Paw-AWSSignature4DynamicValue/issues/23
-        path = endpoint.path + quote(call.connection_id, safe="")
-        request = HttpRequest(call.method, path, headers, io.BytesIO(call.body))
+        path = endpoint.path + _quote(call.connection_id)
+        body = io.BytesIO(call.body) if call.body else None
+        request = HttpRequest(call.method, path, HttpHeaders(headers), body)
         # Static credentials make signing synchronous: there is nothing to wait for.
         return aws_sign_request(request, self._config(call.body)).result(0)
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from chalicelib.models import ConnectionId
 
 MAX_FRAME = 128 * 1024
+# Looked up once: an enum's members take as long to find as the rest of what a post does with them.
+_OK, _MULTIPLE_CHOICES = int(HTTPStatus.OK), int(HTTPStatus.MULTIPLE_CHOICES)
+_DELIVERED, _RETRYABLE = Outcome.DELIVERED, Outcome.RETRYABLE
 
 
 class Queue(Protocol):
@@ -184,7 +187,7 @@ class Exchange:
         self._attempt = None
         if self.outcome is not None:
             return
-        if outcome is Outcome.RETRYABLE and self._batch.postpone(self, self._attempts):
+        if outcome is _RETRYABLE and self._batch.postpone(self, self._attempts):
             return
         self.outcome = outcome
         self._batch.count_answer()
@@ -251,9 +254,10 @@ class Attempt:
 
 def outcome_of(status: int) -> Outcome:
     """Return what an HTTP status means; redirects are REFUSED, as they leave the signed host."""
+    if _OK <= status < _MULTIPLE_CHOICES:
+        return _DELIVERED
     if status == HTTPStatus.GONE:
         return Outcome.GONE
     if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Outcome.RETRYABLE
-    successful = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
-    return Outcome.DELIVERED if successful else Outcome.REFUSED
+    return Outcome.REFUSED

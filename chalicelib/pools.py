@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from chalicelib.exchanges import Attempt, Exchange
     from chalicelib.pacing import Pace
 
+_TOO_MANY_REQUESTS = int(HTTPStatus.TOO_MANY_REQUESTS)
 _thread = threading.local()
 
 
@@ -114,10 +115,9 @@ class Pool:
             self._release(connection)
             return
         try:
-            stream = connection.request(attempt.request())
-            done = partial(self._completed, attempt, stream, reused=reused)
+            attempt.stream = stream = connection.request(attempt.request())
+            done = partial(self._completed, attempt, reused=reused)
             stream.completion_future.add_done_callback(done)
-            attempt.stream = stream
             stream.activate()
         except Exception as error:  # noqa: BLE001 - the slot must be freed whatever went wrong
             self._failed(attempt, connection, error, reused=reused)
@@ -125,10 +125,9 @@ class Pool:
         if attempt.expired:  # between the check above and the assignment
             connection.close()
 
-    def _completed(
-        self, attempt: Attempt, stream: Any, completion: Future[int], *, reused: bool
-    ) -> None:
-        attempt.stream = None  # breaks the cycle stream, callback, attempt
+    def _completed(self, attempt: Attempt, completion: Future[int], *, reused: bool) -> None:
+        # Breaks the cycle of stream, callback and attempt, which is dear to collect.
+        stream, attempt.stream = attempt.stream, None
         error, status = completion.exception(), stream.response_status_code
         if status is None:
             self._failed(attempt, stream.connection, error, reused=reused)
@@ -144,8 +143,7 @@ class Pool:
 
     def _count(self, attempt: Attempt, status: int) -> bool:
         with self._lock:
-            throttled = status == HTTPStatus.TOO_MANY_REQUESTS
-            return self._pace.count(attempt.epoch, throttled=throttled)
+            return self._pace.count(attempt.epoch, throttled=status == _TOO_MANY_REQUESTS)
 
     def _begin_next(self, *, on_idle: bool = False) -> None:
         with self._lock:
