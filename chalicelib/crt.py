@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from awscrt.auth import AwsCredentialsProvider, AwsSigningConfig, aws_sign_request
+from awscrt.auth import AwsCredentialsProvider, AwsSigningConfig
 from awscrt.http import HttpClientConnection, HttpHeaders, HttpRequest
 from awscrt.io import (
     ClientBootstrap,
@@ -27,6 +27,7 @@ from chalicelib.backoff import Backoff
 from chalicelib.exchanges import Batch, Call, Endpoint, Exchange
 from chalicelib.pacing import Pace
 from chalicelib.pools import Pool
+from chalicelib.streams import sign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -205,8 +206,7 @@ class _Signer:
         path = endpoint.path + _quote(call.connection_id)
         body = io.BytesIO(call.body) if call.body else None
         request = HttpRequest(call.method, path, HttpHeaders(headers), body)
-        # Static credentials make signing synchronous: there is nothing to wait for.
-        return aws_sign_request(request, self._config(call.body)).result(0)
+        return sign(request, self._config(call.body))
 
     def _config(self, body: bytes) -> Any:
         if body not in self._configs:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.exchanges import outcome_of
 from chalicelib.gateway import Outcome
+from chalicelib.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +34,11 @@ class Pool:
     What waits for its turn, or for its next attempt, takes up no place.
     """
 
-    def __init__(self, connect: Callable[[], Future[Any]], pace: Pace) -> None:
+    def __init__(
+        self, connect: Callable[[], Future[Any]], pace: Pace, stream: Callable[..., Any] = Stream
+    ) -> None:
         self._new_connection = connect
+        self._new_stream = stream
         self._pace = pace
         self._lock = threading.Lock()
         self._idle: list[Any] = []
@@ -115,9 +119,8 @@ class Pool:
             self._release(connection)
             return
         try:
-            attempt.stream = stream = connection.request(attempt.request())
-            done = partial(self._completed, attempt, reused=reused)
-            stream.completion_future.add_done_callback(done)
+            completed = partial(self._completed, attempt, reused=reused)
+            attempt.stream = stream = self._new_stream(connection, attempt.request(), completed)
             stream.activate()
         except Exception as error:  # noqa: BLE001 - the slot must be freed whatever went wrong
             self._failed(attempt, connection, error, reused=reused)
@@ -125,15 +128,14 @@ class Pool:
         if attempt.expired:  # between the check above and the assignment
             connection.close()
 
-    def _completed(self, attempt: Attempt, completion: Future[int], *, reused: bool) -> None:
+    def _completed(self, attempt: Attempt, error: Exception | None, *, reused: bool) -> None:
         # Breaks the cycle of stream, callback and attempt, which is dear to collect.
         stream, attempt.stream = attempt.stream, None
-        error, status = completion.exception(), stream.response_status_code
-        if status is None:
+        if stream.status is None:
             self._failed(attempt, stream.connection, error, reused=reused)
             return
-        in_time = attempt.end(outcome_of(status))
-        faster = self._count(attempt, status)
+        in_time = attempt.end(outcome_of(stream.status))
+        faster = self._count(attempt, stream.status)
         if in_time and error is None and stream.connection.is_open():
             self._release(stream.connection)
         else:

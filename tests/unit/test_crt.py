@@ -1018,11 +1018,11 @@ class FakeConnection:
     def __init__(self, on_activate: Callable[[], None]) -> None:
         self.closed = False
         self.connection = self  # it is its own stream
-        self.completion_future: Future[int] = Future()
-        self.response_status_code: int | None = None
+        self.status: int | None = None
         self.activate = on_activate
 
-    def request(self, _: Any) -> "FakeConnection":
+    def stream(self, _: Any, completed: Callable[[Exception | None], None]) -> "FakeConnection":
+        self.completed = completed
         return self
 
     def is_open(self) -> bool:
@@ -1043,7 +1043,7 @@ def one_exchange(backoff: Backoff = ONCE) -> exchanges.Exchange:
 
 def test_a_connection_that_comes_after_the_deadline_is_kept_for_the_next_post() -> None:
     exchange, connecting = one_exchange(), Future[Any]()
-    pool = pools.Pool(lambda: connecting, Pace(1))
+    pool = pools.Pool(lambda: connecting, Pace(1), FakeConnection.stream)
     pool.submit(exchange)
 
     assert exchange.conclude() is RETRYABLE
@@ -1054,7 +1054,7 @@ def test_a_connection_that_comes_after_the_deadline_is_kept_for_the_next_post() 
 
 def test_a_deadline_in_the_middle_of_sending_closes_the_connection() -> None:
     exchange, connecting = one_exchange(), Future[Any]()
-    pool = pools.Pool(lambda: connecting, Pace(1))
+    pool = pools.Pool(lambda: connecting, Pace(1), FakeConnection.stream)
     pool.submit(exchange)
 
     def expire() -> None:
@@ -1076,7 +1076,7 @@ def test_a_request_that_cannot_even_start_frees_its_slot() -> None:
     connections = [FakeConnection(refuse), FakeConnection(refuse)]
     connectings: list[Future[Any]] = [Future(), Future()]
     queue = iter(connectings)
-    pool = pools.Pool(lambda: next(queue), Pace(1))
+    pool = pools.Pool(lambda: next(queue), Pace(1), FakeConnection.stream)
     waiting = [one_exchange(), one_exchange()]
     for exchange in waiting:
         pool.submit(exchange)
@@ -1091,7 +1091,7 @@ def test_a_request_that_cannot_even_start_frees_its_slot() -> None:
 def test_an_attempt_that_ends_before_its_connection_comes_is_followed_by_another() -> None:
     exchange, slow, fast = one_exchange(AT_ONCE), Future[Any](), Future[Any]()
     connectings = iter([slow, fast])
-    pool = pools.Pool(lambda: next(connectings), Pace(2))
+    pool = pools.Pool(lambda: next(connectings), Pace(2), FakeConnection.stream)
     pool.submit(exchange)
     first = exchange._attempt
     assert first
@@ -1111,7 +1111,7 @@ def test_those_who_wait_go_on_over_what_is_idle_when_the_last_connection_fails()
     first, second = Future[Any](), Future[Any]()
     connectings = iter([first, second])
     pace, sent = Pace(2), []
-    pool = pools.Pool(lambda: next(connectings), pace)
+    pool = pools.Pool(lambda: next(connectings), pace, FakeConnection.stream)
     pool.submit(one_exchange())
     pool.submit(failing)
     pace.limit = 1
@@ -1120,9 +1120,8 @@ def test_those_who_wait_go_on_over_what_is_idle_when_the_last_connection_fails()
     first.set_result(connection)
     sent.clear()
 
-    connection.completion_future, ended = Future(), connection.completion_future
-    connection.response_status_code = 200
-    ended.set_result(200)
+    connection.status = 200
+    connection.completed(None)
     second.set_exception(OSError())
 
     assert sent == [waiting]

@@ -11,7 +11,17 @@ MODULES = {path.stem: path for path in (ROOT / "chalicelib").glob("*.py")}
 
 # Each module may import those on the lines above its own.
 LAYERS = [
-    {"__init__", "models", "errors", "backoff", "correlation", "pacing", "telemetry", "times"},
+    {
+        "__init__",
+        "models",
+        "errors",
+        "backoff",
+        "correlation",
+        "pacing",
+        "streams",
+        "telemetry",
+        "times",
+    },
     {
         "attempts",
         "drafts",
@@ -87,8 +97,9 @@ def test_a_module_imports_only_from_the_layers_below(module: str) -> None:
         ("boto3", {"bootstrap"}),
         ("botocore", {"bootstrap", "database", "keys", "queues", "redrive"}),
         ("argon2", {"passwords"}),
+        ("_awscrt", {"streams"}),
         ("aws_lambda_powertools", {"emf", "loglines"}),
-        ("awscrt", {"crt", "exchanges"}),
+        ("awscrt", {"crt", "exchanges", "streams"}),
         ("jwt", {"jwks", "oidc", "tokens"}),
         ("msgspec", {"commands", "events", "forms", "jobs", "protocol", "redrive", "tokens"}),
         ("os", set()),
