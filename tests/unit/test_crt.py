@@ -1125,3 +1125,68 @@ def test_those_who_wait_go_on_over_what_is_idle_when_the_last_connection_fails()
     second.set_exception(OSError())
 
     assert sent == [waiting]
+
+
+class FakeOrigin:
+    """Connects at once, and answers when the test says; `sent` are the streams in their order."""
+
+    def __init__(self) -> None:
+        self.sent: list[FakeConnection] = []
+
+    def connect(self) -> Future[Any]:
+        connecting: Future[Any] = Future()
+        connecting.set_result(FakeConnection(lambda: None))
+        return connecting
+
+    def stream(
+        self, connection: FakeConnection, _: Any, completed: Callable[[Exception | None], None]
+    ) -> FakeConnection:
+        stream = FakeConnection(lambda: self.sent.append(stream))
+        stream.connection, stream.completed = connection, completed
+        return stream
+
+    def answer(self, number: int, status: int) -> None:
+        self.sent[number].status = status
+        self.sent[number].completed(None)
+
+
+def test_a_place_that_the_pace_takes_away_is_not_handed_on() -> None:
+    origin, pace = FakeOrigin(), Pace(2)
+    pool = pools.Pool(origin.connect, pace, origin.stream)
+    for _ in range(4):
+        pool.submit(one_exchange())
+
+    origin.answer(0, 429)
+    origin.answer(1, 429)  # the end of a window: one place is left, and it is taken
+
+    assert pace.limit == 1
+    assert len(origin.sent) == 3
+
+
+def test_a_place_that_the_pace_adds_is_taken_by_who_waits() -> None:
+    origin, pace = FakeOrigin(), Pace(2)
+    pace.count(0, throttled=True)
+    pace.count(0, throttled=True)
+    pool = pools.Pool(origin.connect, pace, origin.stream)
+    for _ in range(3):
+        pool.submit(one_exchange())
+
+    origin.answer(0, 200)
+
+    assert len(origin.sent) == 3
+
+
+def test_a_connection_whose_answer_came_too_late_is_not_pooled() -> None:
+    origin = FakeOrigin()
+    pool = pools.Pool(origin.connect, Pace(1), origin.stream)
+    exchange = one_exchange()
+    pool.submit(exchange)
+    connection = origin.sent[0].connection
+
+    exchange.conclude()
+    connection.closed = False  # the runtime closes it a moment later
+    origin.answer(0, 200)
+
+    assert exchange.outcome is RETRYABLE
+    assert pool._idle == []
+    assert pool._busy == 0
