@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-VISIBILITY = 120.0
+VISIBILITY = 180.0
 MOST_RECEIVES = 5
 
 

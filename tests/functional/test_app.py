@@ -170,7 +170,9 @@ def test_the_entry_points_have_the_names_that_are_pinned(app: Any) -> None:
         "app.websocket_message",
         "app.websocket_disconnect",
     }
-    assert {function.name for function in app.pure_lambda_functions} == {"authorize", "publish"}
+    names = {"authorize", "publish", "redrive"}
+    assert {function.name for function in app.pure_lambda_functions} == names
+    assert {source.name for source in app.event_sources} == {"deliver"}
 
 
 def test_every_stage_is_configured() -> None:

@@ -21,6 +21,8 @@ from localgateway.testing import TestClient
 from tests.stores.tables import (
     ACCOUNTS_TABLE,
     CONNECTIONS_TABLE,
+    DEAD_LETTER_QUEUE,
+    DELIVERIES_QUEUE,
     MEMBERSHIPS_TABLE,
     MESSAGES_TABLE,
     create_tables,
@@ -234,7 +236,8 @@ def test_app_py_wires_it_to_the_tables_and_to_a_key_of_its_own(
 ) -> None:
     tables = {"CONNECTIONS_TABLE": CONNECTIONS_TABLE, "ACCOUNTS_TABLE": ACCOUNTS_TABLE}
     others = {"MESSAGES_TABLE": MESSAGES_TABLE, "MEMBERSHIPS_TABLE": MEMBERSHIPS_TABLE}
-    environ = {**tables, **others, "STAGE": "test", "PASSWORD_MEMORY_KIB": "64"}
+    queues = {"DELIVERIES_QUEUE": DELIVERIES_QUEUE, "DEAD_LETTER_QUEUE": DEAD_LETTER_QUEUE}
+    environ = {**tables, **others, **queues, "STAGE": "test", "PASSWORD_MEMORY_KIB": "64"}
     monkeypatch.setattr(app_module, "settings", lambda: Settings.from_environ(environ))
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
