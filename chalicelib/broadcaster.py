@@ -64,7 +64,7 @@ class Broadcaster:
         if frame is None:
             self._courier.deliver([], also=also)
             return Delivery()
-        people = _Reading(self._subscriptions(room, skip), room)
+        people = _Reading(self._subscriptions(room, skip))
         few = list(islice(people, self._direct_fanout + 1))
         if len(few) > self._direct_fanout:
             self._courier.deliver([], also=also)
@@ -153,9 +153,8 @@ class Broadcaster:
 class _Reading:
     """The members of a room as they are read; ends where reading fails, and says so."""
 
-    def __init__(self, members: Iterator[tuple[RoomName, Member]], room: RoomName) -> None:
+    def __init__(self, members: Iterator[tuple[RoomName, Member]]) -> None:
         self._members = members
-        self._room = room
         self.complete = True
 
     def __iter__(self) -> "_Reading":
@@ -167,6 +166,7 @@ class _Reading:
         except StopIteration:
             raise
         except Exception:
-            logger.exception("the members of %s could not all be read", self._room)
+            # Without its name: that of a direct room says who talks to whom.
+            logger.exception("the members of a room could not all be read")
             self.complete = False
             raise StopIteration from None

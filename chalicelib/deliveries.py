@@ -124,7 +124,7 @@ class Deliveries:
         try:
             there = {member.connection_id for member in self._members(job.room, task.outcomes)}
         except Exception:
-            logger.exception("it cannot be told who is in %s: message comes again", job.room)
+            logger.exception("it cannot be told who is still there: the message comes again")
             task.failed = True
             return
         for absent in task.outcomes.keys() - there:
@@ -173,7 +173,7 @@ class Deliveries:
     ) -> int:
         if not ids:
             return 0
-        logger.warning("%d deliveries to %s failed", len(ids), task.job.room)
+        logger.warning("%d deliveries failed", len(ids))
         try:
             lost = keep([task.job.narrowed(ids)])
         except Exception:

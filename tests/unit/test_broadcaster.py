@@ -148,7 +148,7 @@ def test_a_room_that_cannot_be_read_is_logged_and_its_author_answered_all_the_sa
 
     assert delivery == Delivery(complete=False)
     assert gateway.batches == [[ACK]]
-    assert "the members of lobby could not all be read" in caplog.text
+    assert "the members of a room could not all be read" in caplog.text
 
 
 def test_a_room_of_which_only_a_part_can_be_read_gets_nothing(
