@@ -48,6 +48,7 @@ from chalicelib.redrive import Redrive
 from chalicelib.rooms import RoomRepository
 from chalicelib.settings import Settings
 from chalicelib.slowmode import SlowMode
+from chalicelib.sqs import Sqs
 from chalicelib.standings import Standings
 from chalicelib.telemetry import Silence, Telemetry
 from chalicelib.tokens import Tokens
@@ -72,8 +73,6 @@ _SQS = Config(
     retries={"mode": "standard", "total_max_attempts": 2},
     tcp_keepalive=True,
 )
-# Seconds before the second attempt by way of the queue; each further one waits four times as long.
-_REDELIVERY = 2
 _ID_BYTES = 16
 # Made when it may not be needed, as two of a laptop's threads could each make one when it is.
 _LAPTOP_KEY = RandomKeys(secrets.token_bytes)
@@ -105,7 +104,7 @@ class Application:
         self._given_gateway = gateway
         self._dynamodb = dynamodb
         self._secretsmanager = secretsmanager
-        self._sqs = sqs
+        self._given_sqs = sqs
         self._given_queue = queue
         self._hasher = hasher
         self._external = external
@@ -161,7 +160,6 @@ class Application:
         """What does the jobs of the queue."""
         return Deliveries(
             connections=self._connections,
-            gateway=self._gateway,
             courier=self._courier,
             presence=self._presence,
             queue=self._queue,
@@ -174,7 +172,7 @@ class Application:
     def redrive(self) -> Redrive:
         """What looks after the dead-letter queue."""
         return Redrive(
-            self._new_sqs,
+            self._sqs,
             queue=self._settings.deliveries_queue,
             dead_letters=self._settings.dead_letter_queue,
             clock=self._clock,
@@ -291,21 +289,16 @@ class Application:
     @cached_property
     def _queue(self) -> DeliveryQueue:
         return self._given_queue or SqsQueue(
-            self._new_sqs,
+            self._sqs,
             queue=self._settings.deliveries_queue,
             dead_letters=self._settings.dead_letter_queue,
             backoff=self._backoff,
-            delay=self._redelivery_delay,
+            random=self._random,
         )
 
-    def _new_sqs(self) -> Any:
-        return self._sqs or Session().client("sqs", region_name=self._settings.region, config=_SQS)
-
-    def _redelivery_delay(self, attempt: int) -> float:
-        if not attempt:
-            return 0
-        longest: float = _REDELIVERY * 4 ** (attempt - 1)
-        return longest * (1 + self._random()) / 2
+    @cached_property
+    def _sqs(self) -> Sqs:
+        return Sqs(lambda: self._given_sqs or self._client("sqs", _SQS))
 
     @cached_property
     def _presence(self) -> Presence:

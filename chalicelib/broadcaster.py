@@ -8,10 +8,10 @@ from itertools import chain, islice
 from chalicelib.connections import ConnectionRepository
 from chalicelib.courier import Courier, Push
 from chalicelib.gateway import Outcome, Post
-from chalicelib.jobs import Job, chunked
+from chalicelib.jobs import chunked
 from chalicelib.models import ConnectionId, Delivery, Member, RoomName, channels
 from chalicelib.presence import Presence
-from chalicelib.queues import DeliveryQueue
+from chalicelib.queues import DeliveryQueue, keep
 from chalicelib.telemetry import Metric, Telemetry
 
 logger = logging.getLogger(__name__)
@@ -89,35 +89,23 @@ class Broadcaster:
         pushes = [Push(channel, member, frame) for channel, member in people]
         receipt = self._courier.deliver(pushes, also=also)
         self._presence.left(receipt.departures)
+        count = Counter(receipt.outcomes)
         left = {
             outcome: [
                 who for who, found in zip(people, receipt.outcomes, strict=True) if found is outcome
             ]
             for outcome in (Outcome.RETRYABLE, Outcome.REFUSED)
         }
-        queued = self._keep(self._queue.send, left[Outcome.RETRYABLE], frame)
-        self._keep(self._queue.bury, left[Outcome.REFUSED], frame)
-        count = Counter(receipt.outcomes)
+        again, never = (list(chunked(some, frame, attempt=1)) for some in left.values())
+        lost = keep(self._queue.send, again)
+        keep(self._queue.bury, never)
+        queued = count[Outcome.RETRYABLE] - sum(len(job.connection_ids) for job in lost)
         return Delivery(
             delivered=count[Outcome.DELIVERED],
             gone=count[Outcome.GONE],
             queued=queued,
             failed=count[Outcome.RETRYABLE] + count[Outcome.REFUSED] - queued,
         )
-
-    def _keep(
-        self,
-        keep: Callable[[Iterable[Job]], list[Job]],
-        people: Sequence[tuple[RoomName, Member]],
-        frame: bytes,
-    ) -> int:
-        """Queue what could not be posted; return for how many people that was done."""
-        try:
-            lost = keep(chunked(people, frame, attempt=1)) if people else []
-        except Exception:
-            logger.exception("%d deliveries that failed could not be queued", len(people))
-            return 0
-        return len(people) - sum(len(job.connection_ids) for job in lost)
 
     def _enqueue(self, people: Iterable[tuple[RoomName, Member]], frame: bytes) -> Delivery:
         asked: dict[ConnectionId, tuple[RoomName, Member]] = {}

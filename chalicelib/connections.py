@@ -151,7 +151,12 @@ class ConnectionRepository:
             return self._session(session.connection_id, error)
         extended = session_of(item)
         for room in sorted(extended.rooms):
-            self._extend_subscription(extended, room)
+            self._update_subscription(
+                extended,
+                room,
+                "SET pushed_until = :until",
+                {":until": number(extended.pushed_until)},
+            )
         return extended
 
     def take_arrays(self, session: Session) -> Session:
@@ -168,7 +173,9 @@ class ConnectionRepository:
         # A subscription that is written meanwhile, by a frame that was read before this one is
         # done, does not learn of it: that room's pushes come one by one, as to any other client.
         for room in sorted(session.rooms):
-            self._mark_subscription(session, room)
+            self._update_subscription(
+                session, room, "SET arrays = :true", {":true": {"BOOL": True}}
+            )
         try:
             # Last, as it tells that all the others are done.
             item = self._database.update(
@@ -182,30 +189,22 @@ class ConnectionRepository:
             raise Unauthorized from error
         return session_of(item)
 
-    def _mark_subscription(self, session: Session, room: RoomName) -> None:
-        with suppress(ConditionError):  # it has been ended meanwhile
-            self._database.update(
-                self._table,
-                item_key(subscription_key(room, session.connection_id)),
-                UpdateExpression="SET arrays = :true",
-                ConditionExpression="attribute_exists(pk)",
-                ExpressionAttributeValues={":true": {"BOOL": True}},
-            )
-
     def _session(self, connection_id: ConnectionId, cause: Exception) -> Session:
         item = self._database.get(self._table, item_key(connection_key(connection_id)))
         if item is None or not self._alive(item):
             raise Unauthorized from cause
         return session_of(item)
 
-    def _extend_subscription(self, session: Session, room: RoomName) -> None:
+    def _update_subscription(
+        self, session: Session, room: RoomName, expression: str, values: Item
+    ) -> None:
         with suppress(ConditionError):  # it has been ended meanwhile
             self._database.update(
                 self._table,
                 item_key(subscription_key(room, session.connection_id)),
-                UpdateExpression="SET pushed_until = :until",
+                UpdateExpression=expression,
                 ConditionExpression="attribute_exists(pk)",
-                ExpressionAttributeValues={":until": number(session.pushed_until)},
+                ExpressionAttributeValues=values,
             )
 
     def subscribe(

@@ -49,13 +49,23 @@ class Courier:
         posts = [
             Post(push.member.endpoint, push.member.connection_id, push.frame) for push in pushes
         ]
-        outcomes = self._post([*also, *posts])[len(also) :]
+        outcomes = self.post([*also, *posts])[len(also) :]
         gone = [
             (push.room, push.member)
             for push, outcome in zip(pushes, outcomes, strict=True)
             if outcome is Outcome.GONE
         ]
         return Receipt(outcomes, self.forget(gone))
+
+    def post(self, posts: Sequence[Post], *, within: float | None = None) -> list[Outcome]:
+        """Post frames, within so many seconds; return what became of each, in their order."""
+        if not posts:
+            return []
+        try:
+            return self._gateway.post(posts, within=within)
+        except Exception:
+            logger.exception("%d frames could not be posted", len(posts))
+            return [Outcome.RETRYABLE] * len(posts)
 
     def forget(self, gone: Sequence[tuple[RoomName, Member]]) -> list[Departure]:
         """Remove connections that are gone, and return who left which rooms by that."""
@@ -66,12 +76,3 @@ class Courier:
         except Exception:
             logger.exception("%d connections that are gone could not be removed", len(gone))
             return []
-
-    def _post(self, posts: Sequence[Post]) -> list[Outcome]:
-        if not posts:
-            return []
-        try:
-            return self._gateway.post(posts)
-        except Exception:
-            logger.exception("%d frames could not be posted", len(posts))
-            return [Outcome.RETRYABLE] * len(posts)

@@ -9,11 +9,11 @@ from typing import Any
 from chalicelib.connections import ConnectionRepository
 from chalicelib.correlation import correlated
 from chalicelib.courier import Courier
-from chalicelib.gateway import ConnectionsGateway, Outcome, Post
+from chalicelib.gateway import Outcome, Post
 from chalicelib.jobs import Job, JobError, decode_job
-from chalicelib.models import ConnectionId, Member, RoomName
+from chalicelib.models import ConnectionId
 from chalicelib.presence import Presence
-from chalicelib.queues import DeliveryQueue
+from chalicelib.queues import DeliveryQueue, keep
 from chalicelib.telemetry import Metric, Telemetry
 
 logger = logging.getLogger(__name__)
@@ -34,9 +34,11 @@ class _Task:
 
     message_id: str
     job: Job
+    frame: bytes
     sent_at: float
     repeated: bool
     outcomes: dict[ConnectionId, Outcome] = field(default_factory=dict)
+    absent: frozenset[ConnectionId] = frozenset()
     failed: bool = False
     queued: int = 0
     buried: int = 0
@@ -58,7 +60,6 @@ class Deliveries:
         self,
         *,
         connections: ConnectionRepository,
-        gateway: ConnectionsGateway,
         courier: Courier,
         presence: Presence,
         queue: DeliveryQueue,
@@ -67,7 +68,6 @@ class Deliveries:
         max_deliveries: int,
     ) -> None:
         self._connections = connections
-        self._gateway = gateway
         self._courier = courier
         self._presence = presence
         self._queue = queue
@@ -100,18 +100,20 @@ class Deliveries:
         for record in records:
             attributes = record.get("attributes", {})
             try:
-                task = _Task(
-                    message_id=record["messageId"],
-                    job=decode_job(record["body"]),
-                    sent_at=int(attributes.get("SentTimestamp", 0)) / 1000,
-                    repeated=int(attributes.get("ApproximateReceiveCount", 1)) > 1,
-                )
+                job = decode_job(record["body"])
             except JobError:
-                # Without its text. SQS moves it to the dead-letter queue in the end.
+                # SQS moves it to the dead-letter queue in the end. A traceback would tell its text.
                 logger.error("message %s is not a job", record["messageId"])  # noqa: TRY400
                 poison.append(record["messageId"])
-            else:
-                tasks.append(task)
+                continue
+            task = _Task(
+                message_id=record["messageId"],
+                job=job,
+                frame=bytes(job.frame),
+                sent_at=int(attributes.get("SentTimestamp", 0)) / 1000,
+                repeated=int(attributes.get("ApproximateReceiveCount", 1)) > 1,
+            )
+            tasks.append(task)
         return sorted(tasks, key=lambda task: task.sent_at), poison
 
     def _verify(self, task: _Task) -> None:
@@ -122,16 +124,13 @@ class Deliveries:
         if not (late or task.repeated or job.delayed):
             return
         try:
-            there = {member.connection_id for member in self._members(job.room, task.outcomes)}
+            there = self._connections.find(job.room, task.outcomes)
         except Exception:
             logger.exception("it cannot be told who is still there: the message comes again")
             task.failed = True
             return
-        for absent in task.outcomes.keys() - there:
-            task.outcomes[absent] = Outcome.GONE
-
-    def _members(self, room: RoomName, ids: Iterable[ConnectionId]) -> list[Member]:
-        return self._connections.find(room, list(ids))
+        task.absent = frozenset(task.outcomes.keys() - {member.connection_id for member in there})
+        task.outcomes.update(dict.fromkeys(task.absent, Outcome.GONE))
 
     def _post(self, tasks: Sequence[_Task], within: float) -> int:
         waiting: dict[tuple[str, ConnectionId], list[_Task]] = {}
@@ -145,18 +144,11 @@ class Deliveries:
             for (endpoint, who), theirs in waiting.items()
             for some in _together(theirs)
         ]
-        outcomes = self._outcomes([post for post, _ in letters], within)
+        outcomes = self._courier.post([post for post, _ in letters], within=within)
         for (post, some), outcome in zip(letters, outcomes, strict=True):
             for task in some:
                 task.outcomes[post.connection_id] = outcome
         return len(letters)
-
-    def _outcomes(self, posts: Sequence[Post], within: float) -> list[Outcome]:
-        try:
-            return self._gateway.post(posts, within=within) if posts else []
-        except Exception:
-            logger.exception("%d frames could not be posted", len(posts))
-            return [Outcome.RETRYABLE] * len(posts)
 
     def _conclude(self, task: _Task) -> None:
         if task.failed:
@@ -169,19 +161,15 @@ class Deliveries:
             task.buried = self._keep(task, self._queue.bury, never)
 
     def _keep(
-        self, task: _Task, keep: Callable[[Iterable[Job]], list[Job]], ids: list[ConnectionId]
+        self, task: _Task, how: Callable[[Sequence[Job]], list[Job]], ids: Sequence[ConnectionId]
     ) -> int:
         if not ids:
             return 0
         logger.warning("%d deliveries failed", len(ids))
-        try:
-            lost = keep([task.job.narrowed(ids)])
-        except Exception:
-            logger.exception("%d deliveries that failed could not be queued", len(ids))
-            lost = [task.job]
-        if lost:
+        if keep(how, [task.job.narrowed(ids)]):
             task.failed = True
-        return 0 if lost else len(ids)
+            return 0
+        return len(ids)
 
     def _prune(self, tasks: Iterable[_Task]) -> None:
         """Remove those who are gone; never raises, as they are found again if it does not work."""
@@ -189,8 +177,8 @@ class Deliveries:
             gone = [
                 (task.job.room, member)
                 for task in tasks
-                if (ids := task.with_outcome(Outcome.GONE))
-                for member in self._members(task.job.room, ids)
+                if (ids := set(task.with_outcome(Outcome.GONE)) - task.absent)
+                for member in self._connections.find(task.job.room, ids)
             ]
         except Exception:
             logger.exception("connections that are gone could not be looked up")
@@ -220,7 +208,7 @@ class _Joined:
     def frame(self, tasks: Sequence[_Task]) -> bytes:
         key = tuple(map(id, tasks))
         if key not in self._frames:
-            frames = [bytes(task.job.frame) for task in tasks]
+            frames = [task.frame for task in tasks]
             self._frames[key] = frames[0] if len(frames) == 1 else b"[%b]" % b",".join(frames)
         return self._frames[key]
 
@@ -230,7 +218,7 @@ def _together(tasks: Sequence[_Task]) -> list[list[_Task]]:
     frames: list[list[_Task]] = []
     size = 0
     for task in tasks:
-        length = len(bytes(task.job.frame)) + 1
+        length = len(task.frame) + 1
         if frames and task.job.arrays and frames[-1][0].job.arrays and size + length < _ARRAY_BYTES:
             frames[-1].append(task)
             size += length

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from msgspec import DecodeError, Raw, Struct, ValidationError, convert, json
+from msgspec import DecodeError, Raw, Struct, ValidationError, json
 from msgspec.structs import replace
 
 from chalicelib.correlation import correlation_id
@@ -69,7 +69,7 @@ def decode_job(body: str) -> Job:
     """
     try:
         job = json.decode(body, type=Job)
-        convert(json.decode(job.frame), dict)
+        json.decode(job.frame, type=dict)
     except (DecodeError, ValidationError, UnicodeError, RecursionError) as error:
         raise JobError("not a job") from error
     return job

@@ -4,12 +4,13 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cached_property
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.backoff import Backoff
 from chalicelib.jobs import Job, encode_job
+from chalicelib.sqs import Sqs
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 _BATCH_ENTRIES = 10
 _BATCH_BYTES = 256 * 1024
 _LONGEST_DELAY = 900
+# Seconds before the second attempt by way of the queue; each further one waits four times as long.
+_FIRST_DELAY = 2
 _THREADS = 4
 
 Entry: TypeAlias = tuple[Job, str]
@@ -39,31 +42,42 @@ class DeliveryQueue(Protocol):
         ...
 
 
+def keep(how: Callable[[Sequence[Job]], list[Job]], jobs: Sequence[Job]) -> list[Job]:
+    """Send or bury jobs for what could not be posted; return those that could not be.
+
+    Never raises: what is kept belongs to something that has happened already.
+    """
+    try:
+        return how(jobs) if jobs else []
+    except Exception:
+        logger.exception("%d jobs could not be queued", len(jobs))
+        return list(jobs)
+
+
 class SqsQueue:
     """DeliveryQueue in SQS: batches of 10, single entries that fail tried again.
 
     Args:
-        make_client: Makes a boto3 client for SQS: few functions ever need one.
-        queue, dead_letters: The names of the two queues.
-        backoff: How often, and after how long.
-        delay: Seconds that a job waits, by the attempts that have failed.
+        sqs: Where the queues are.
+        queue, dead_letters: Their names.
+        backoff: How often, and after how long, it is tried to send.
+        random: A number from 0 up to 1.
     """
 
     def __init__(
         self,
-        make_client: Callable[[], Any],
+        sqs: Sqs,
         *,
         queue: str,
         dead_letters: str,
         backoff: Backoff,
-        delay: Callable[[int], float],
+        random: Callable[[], float],
     ) -> None:
-        self._make_client = make_client
+        self._sqs = sqs
         self._queue = queue
         self._dead_letters = dead_letters
         self._backoff = backoff
-        self._delay = delay
-        self._urls: dict[str, str] = {}
+        self._random = random
 
     def send(self, jobs: Iterable[Job]) -> list[Job]:
         """Queue jobs. See DeliveryQueue.send."""
@@ -72,10 +86,6 @@ class SqsQueue:
     def bury(self, jobs: Iterable[Job]) -> list[Job]:
         """Leave jobs to the dead-letter queue. See DeliveryQueue.bury."""
         return self._send_all(self._dead_letters, jobs)
-
-    @cached_property
-    def _client(self) -> Any:
-        return self._make_client()
 
     @cached_property
     def _executor(self) -> ThreadPoolExecutor:
@@ -116,7 +126,9 @@ class SqsQueue:
             for place, (job, body) in batch.items()
         ]
         try:
-            answer = self._client.send_message_batch(QueueUrl=self._url(queue), Entries=entries)
+            answer = self._sqs.client.send_message_batch(
+                QueueUrl=self._sqs.url(queue), Entries=entries
+            )
         except (BotoCoreError, ClientError):
             logger.exception("%d jobs could not be queued in %s yet", len(batch), queue)
             return dict.fromkeys(batch, False)
@@ -125,12 +137,15 @@ class SqsQueue:
     def _seconds(self, queue: str, job: Job) -> int:
         if queue == self._dead_letters:
             return 0
-        return min(_LONGEST_DELAY, int(self._delay(job.attempt)))
+        return min(_LONGEST_DELAY, int(_delay(job.attempt, self._random)))
 
-    def _url(self, queue: str) -> str:
-        if queue not in self._urls:
-            self._urls[queue] = self._client.get_queue_url(QueueName=queue)["QueueUrl"]
-        return self._urls[queue]
+
+def _delay(attempt: int, random: Callable[[], float]) -> float:
+    """Return the seconds that a job waits, with jitter that keeps at least half of them."""
+    if not attempt:
+        return 0
+    longest: float = _FIRST_DELAY * 4 ** (attempt - 1)
+    return longest * (1 + random()) / 2
 
 
 def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:

@@ -3,7 +3,6 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -11,6 +10,7 @@ from msgspec import Struct, ValidationError, convert, structs
 
 from chalicelib.errors import BadRequest, Unavailable
 from chalicelib.jobs import JobError, decode_job, encode_job
+from chalicelib.sqs import Sqs
 
 logger = logging.getLogger(__name__)
 
@@ -34,20 +34,20 @@ class Redrive:
     twice, and none is lost.
 
     Args:
-        make_client: Makes a boto3 client for SQS.
-        queue, dead_letters: The names of the two queues.
+        sqs: Where the queues are.
+        queue, dead_letters: Their names.
         clock: The time, in epoch seconds.
     """
 
     def __init__(
         self,
-        make_client: Callable[[], Any],
+        sqs: Sqs,
         *,
         queue: str,
         dead_letters: str,
         clock: Callable[[], float],
     ) -> None:
-        self._make_client = make_client
+        self._sqs = sqs
         self._queue = queue
         self._dead_letters = dead_letters
         self._clock = clock
@@ -74,22 +74,11 @@ class Redrive:
         except (BotoCoreError, ClientError) as error:
             raise Unavailable from error
 
-    @cached_property
-    def _client(self) -> Any:
-        return self._make_client()
-
-    @cached_property
-    def _urls(self) -> dict[str, str]:
-        return {
-            name: self._client.get_queue_url(QueueName=name)["QueueUrl"]
-            for name in (self._queue, self._dead_letters)
-        }
-
     def _look(self, limit: int) -> dict[str, Any]:
         messages = [each for batch in self._batches(limit) for each in batch]
         for start in range(0, len(messages), _BATCH):
-            self._client.change_message_visibility_batch(
-                QueueUrl=self._urls[self._dead_letters],
+            self._sqs.client.change_message_visibility_batch(
+                QueueUrl=self._sqs.url(self._dead_letters),
                 Entries=[
                     {**entry, "VisibilityTimeout": 0}
                     for entry in _handles(messages[start : start + _BATCH])
@@ -102,8 +91,8 @@ class Redrive:
         for batch in self._batches(limit):
             sent = self._send(batch)
             if sent:
-                self._client.delete_message_batch(
-                    QueueUrl=self._urls[self._dead_letters], Entries=_handles(sent)
+                self._sqs.client.delete_message_batch(
+                    QueueUrl=self._sqs.url(self._dead_letters), Entries=_handles(sent)
                 )
             moved += sent
             if len(sent) < len(batch):
@@ -112,8 +101,8 @@ class Redrive:
         return {"moved": len(moved), **self._summary(moved), "left": self._left()}
 
     def _send(self, batch: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        answer = self._client.send_message_batch(
-            QueueUrl=self._urls[self._queue],
+        answer = self._sqs.client.send_message_batch(
+            QueueUrl=self._sqs.url(self._queue),
             Entries=[
                 {"Id": str(place), "MessageBody": _anew(message["Body"])}
                 for place, message in enumerate(batch)
@@ -124,8 +113,8 @@ class Redrive:
     def _batches(self, limit: int) -> Iterator[list[dict[str, Any]]]:
         left = limit
         while left > 0:
-            answer = self._client.receive_message(
-                QueueUrl=self._urls[self._dead_letters],
+            answer = self._sqs.client.receive_message(
+                QueueUrl=self._sqs.url(self._dead_letters),
                 MaxNumberOfMessages=min(_BATCH, left),
                 MessageSystemAttributeNames=_SENT,
                 VisibilityTimeout=_GLANCE,
@@ -157,8 +146,9 @@ class Redrive:
         }
 
     def _left(self) -> int:
-        answer = self._client.get_queue_attributes(
-            QueueUrl=self._urls[self._dead_letters], AttributeNames=["ApproximateNumberOfMessages"]
+        answer = self._sqs.client.get_queue_attributes(
+            QueueUrl=self._sqs.url(self._dead_letters),
+            AttributeNames=["ApproximateNumberOfMessages"],
         )
         return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 

@@ -31,6 +31,12 @@ def people(chat: Chat) -> list[Person]:
     return joined
 
 
+def work_on(chat: Chat, *, times: int, every: float) -> None:
+    for _ in range(times):
+        work(chat.sqs)
+        chat.clock.now += every
+
+
 def texts(person: Person) -> list[tuple[int, str]]:
     return [(push["seq"], push["message"]) for push in person.heard("message")]
 
@@ -61,14 +67,10 @@ def test_an_endpoint_that_fails_for_a_minute_delays_messages_and_loses_none(
 ) -> None:
     chat.gateway.outcome = Outcome.RETRYABLE
     people[0].send("sendmessage", message="hello")
-    for _ in range(6):
-        work(chat.sqs)
-        chat.clock.now += 10
+    work_on(chat, times=6, every=10)
 
     chat.gateway.outcome = None
-    for _ in range(60):
-        work(chat.sqs)
-        chat.clock.now += 10
+    work_on(chat, times=60, every=10)
 
     assert [texts(person) for person in people[1:]] == [[(1, "hello")]] * 5
     assert chat.sqs.bodies(DELIVERIES_QUEUE) == []
@@ -106,9 +108,7 @@ def test_what_fails_for_too_long_is_kept_and_delivered_by_redrive(
 ) -> None:
     chat.gateway.outcome = Outcome.RETRYABLE
     people[0].send("sendmessage", message="hello")
-    for _ in range(100):
-        work(chat.sqs)
-        chat.clock.now += 10
+    work_on(chat, times=100, every=10)
     kept = app_module.redrive({}, None)
 
     chat.gateway.outcome = None
@@ -142,9 +142,7 @@ def test_poison_ends_in_the_dead_letter_queue_and_harms_no_other_message(
     chat.sqs.send_message_batch(QueueUrl=DELIVERIES_QUEUE, Entries=[poison])
     people[0].say("hello")
 
-    for _ in range(MOST_RECEIVES + 1):
-        work(chat.sqs)
-        chat.clock.now += VISIBILITY
+    work_on(chat, times=MOST_RECEIVES + 1, every=VISIBILITY)
 
     assert [texts(person) for person in people[1:]] == [[(1, "hello")]] * 5
     assert chat.sqs.bodies(DELIVERIES_QUEUE) == []

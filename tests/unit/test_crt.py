@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import datetime as dt
-import ipaddress
 import socket
 import ssl
 import sys
@@ -24,10 +22,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.credentials import Credentials
 from botocore.session import Session
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
+from bench.endpoint import CERTIFICATE, write_certificate
 from chalicelib import crt, exchanges, pools
 from chalicelib.backoff import Backoff
 from chalicelib.crt import CrtGateway
@@ -966,11 +962,9 @@ def test_without_credentials_nothing_is_sent_and_all_can_be_retried(
 
 
 def test_tls_is_verified(gateway: Callable[..., CrtGateway], tmp_path: Path) -> None:
-    certificate, authority = self_signed(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+    context = write_certificate(tmp_path)
     trusting = TlsContextOptions()
-    trusting.override_default_trust_store(authority)
+    trusting.override_default_trust_store((tmp_path / CERTIFICATE).read_bytes())
 
     with Server(ssl_context=context) as server:
         posts = to(server.endpoint.replace("http://127.0.0.1", "https://localhost"), "200", "410")
@@ -980,36 +974,6 @@ def test_tls_is_verified(gateway: Callable[..., CrtGateway], tmp_path: Path) -> 
 
     assert trusted == [DELIVERED, GONE]
     assert untrusted == [RETRYABLE, RETRYABLE]
-
-
-def self_signed(directory: Path) -> tuple[Path, bytes]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = directory / "certificate.pem"
-    public = certificate.public_bytes(serialization.Encoding.PEM)
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + public
-    )
-    return path, public
 
 
 class FakeConnection:

@@ -41,7 +41,6 @@ def room(connections: ConnectionRepository, clock: Clock) -> None:
 @pytest.fixture
 def deliveries(  # noqa: PLR0917 - fixtures come by position
     connections: ConnectionRepository,
-    gateway: RecordingGateway,
     courier: Courier,
     presence: Presence,
     queue: RecordingQueue,
@@ -50,7 +49,6 @@ def deliveries(  # noqa: PLR0917 - fixtures come by position
 ) -> Deliveries:
     return Deliveries(
         connections=connections,
-        gateway=gateway,
         courier=courier,
         presence=presence,
         queue=queue,
@@ -207,8 +205,9 @@ def test_who_has_left_the_room_meanwhile_gets_nothing(
     gateway: RecordingGateway,
     connections: ConnectionRepository,
     telemetry: RecordingTelemetry,
-    clock: Clock,
+    dynamodb: Faulty,
     *,
+    clock: Clock,
     late: Job,
     fields: dict[str, Any],
 ) -> None:
@@ -221,6 +220,7 @@ def test_who_has_left_the_room_meanwhile_gets_nothing(
     assert gateway.frames(B) == []
     assert connections.touch(B).user == "bob"
     assert telemetry.records[0][0][Metric.GONE] == 1
+    assert dynamodb.count("batch_get_item") == 1
 
 
 def test_where_it_cannot_be_told_who_is_still_there_the_job_comes_again(

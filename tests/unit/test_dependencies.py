@@ -31,6 +31,7 @@ LAYERS = [
         "names",
         "rates",
         "roles",
+        "sqs",
         "strictjson",
         "positions",
         "variables",

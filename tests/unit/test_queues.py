@@ -10,11 +10,12 @@ from msgspec import Raw
 from chalicelib.backoff import Backoff
 from chalicelib.jobs import Job, decode_job
 from chalicelib.models import ConnectionId, RoomName
-from chalicelib.queues import SqsQueue
+from chalicelib.queues import SqsQueue, keep
+from chalicelib.sqs import Sqs
 from tests.unit.fakes import DEAD_LETTER_QUEUE, DELIVERIES_QUEUE, Clock, client_error
 
 
-class Sqs:
+class FakeSqs:
     """An SQS that takes everything but what a test tells it to fail."""
 
     def __init__(self) -> None:
@@ -49,18 +50,18 @@ def job(number: int = 1, *, size: int = 10, attempt: int = 0) -> Job:
 
 
 @pytest.fixture
-def sqs() -> Sqs:
-    return Sqs()
+def sqs() -> FakeSqs:
+    return FakeSqs()
 
 
 @pytest.fixture
-def queue(sqs: Sqs, clock: Clock) -> SqsQueue:
+def queue(sqs: FakeSqs, clock: Clock) -> SqsQueue:
     return SqsQueue(
-        lambda: sqs,
+        Sqs(lambda: sqs),
         queue=DELIVERIES_QUEUE,
         dead_letters=DEAD_LETTER_QUEUE,
         backoff=Backoff(clock=clock, sleep=clock.sleep, random=lambda: 0.5, attempts=3),
-        delay=lambda attempt: 500 * attempt,
+        random=lambda: 0.5,
     )
 
 
@@ -68,12 +69,12 @@ def failed(*places: int, hopeless: bool = False) -> dict[str, Any]:
     return {"Failed": [{"Id": str(place), "SenderFault": hopeless} for place in places]}
 
 
-def test_no_job_asks_nobody(queue: SqsQueue, sqs: Sqs) -> None:
+def test_no_job_asks_nobody(queue: SqsQueue, sqs: FakeSqs) -> None:
     assert queue.send([]) == []
     assert (sqs.batches, sqs.urls_asked) == ([], 0)
 
 
-def test_jobs_go_in_batches_of_ten(queue: SqsQueue, sqs: Sqs) -> None:
+def test_jobs_go_in_batches_of_ten(queue: SqsQueue, sqs: FakeSqs) -> None:
     jobs = [job(number) for number in range(25)]
 
     assert queue.send(jobs) == []
@@ -84,7 +85,7 @@ def test_jobs_go_in_batches_of_ten(queue: SqsQueue, sqs: Sqs) -> None:
     )
 
 
-def test_a_batch_is_no_larger_than_sqs_takes(queue: SqsQueue, sqs: Sqs) -> None:
+def test_a_batch_is_no_larger_than_sqs_takes(queue: SqsQueue, sqs: FakeSqs) -> None:
     assert queue.send([job(number, size=100_000) for number in range(5)]) == []
 
     sizes = [sum(len(entry["MessageBody"]) for entry in batch) for batch in sqs.batches]
@@ -92,7 +93,7 @@ def test_a_batch_is_no_larger_than_sqs_takes(queue: SqsQueue, sqs: Sqs) -> None:
     assert max(sizes) <= 256 * 1024
 
 
-def test_only_the_entries_that_fail_are_sent_again(queue: SqsQueue, sqs: Sqs) -> None:
+def test_only_the_entries_that_fail_are_sent_again(queue: SqsQueue, sqs: FakeSqs) -> None:
     sqs.answers = [failed(1, 2)]
 
     assert queue.send([job(number) for number in range(3)]) == []
@@ -103,7 +104,7 @@ def test_only_the_entries_that_fail_are_sent_again(queue: SqsQueue, sqs: Sqs) ->
     ]
 
 
-def test_what_is_wrong_with_an_entry_is_not_sent_again(queue: SqsQueue, sqs: Sqs) -> None:
+def test_what_is_wrong_with_an_entry_is_not_sent_again(queue: SqsQueue, sqs: FakeSqs) -> None:
     sqs.answers = [failed(0, hopeless=True)]
 
     assert queue.send([job(0), job(1)]) == [job(0)]
@@ -115,7 +116,7 @@ def test_what_is_wrong_with_an_entry_is_not_sent_again(queue: SqsQueue, sqs: Sqs
     [client_error("ServiceUnavailable", status=503), EndpointConnectionError(endpoint_url="x")],
 )
 def test_a_batch_that_fails_is_sent_again_with_pauses_and_told_in_the_end(
-    queue: SqsQueue, sqs: Sqs, clock: Clock, failure: Exception
+    queue: SqsQueue, sqs: FakeSqs, clock: Clock, failure: Exception
 ) -> None:
     sqs.answers = [failure, failure, failure]
 
@@ -124,15 +125,17 @@ def test_a_batch_that_fails_is_sent_again_with_pauses_and_told_in_the_end(
     assert len(clock.slept) == 2
 
 
-def test_a_batch_that_failed_once_is_not_lost(queue: SqsQueue, sqs: Sqs) -> None:
+def test_a_batch_that_failed_once_is_not_lost(queue: SqsQueue, sqs: FakeSqs) -> None:
     sqs.answers = [client_error("ServiceUnavailable", status=503)]
 
     assert queue.send([job()]) == []
 
 
-@pytest.mark.parametrize(("attempt", "seconds"), [(0, 0), (1, 500), (2, 900), (5, 900)])
-def test_a_job_that_has_failed_waits_at_most_as_long_as_sqs_lets_it(
-    queue: SqsQueue, sqs: Sqs, attempt: int, seconds: int
+@pytest.mark.parametrize(
+    ("attempt", "seconds"), [(0, 0), (1, 1), (2, 6), (3, 24), (5, 384), (6, 900), (9, 900)]
+)
+def test_a_job_waits_the_longer_the_more_often_it_has_failed_and_at_most_what_sqs_lets_it(
+    queue: SqsQueue, sqs: FakeSqs, attempt: int, seconds: int
 ) -> None:
     queue.send([job(attempt=attempt)])
 
@@ -140,15 +143,24 @@ def test_a_job_that_has_failed_waits_at_most_as_long_as_sqs_lets_it(
     assert sqs.batches[0][0]["queue"] == f"https://sqs/{DELIVERIES_QUEUE}"
 
 
-def test_dead_letters_do_not_wait(queue: SqsQueue, sqs: Sqs) -> None:
+def test_dead_letters_do_not_wait(queue: SqsQueue, sqs: FakeSqs) -> None:
     assert queue.bury([job(attempt=6)]) == []
 
     assert sqs.batches[0][0]["DelaySeconds"] == 0
     assert sqs.batches[0][0]["queue"] == f"https://sqs/{DEAD_LETTER_QUEUE}"
 
 
+def test_what_could_not_be_kept_for_whatever_reason_is_told(queue: SqsQueue, sqs: FakeSqs) -> None:
+    sqs.answers = [OSError("no route"), failed(1, hopeless=True)]
+
+    assert keep(queue.send, [job(0), job(1)]) == [job(0), job(1)]
+    assert keep(queue.send, [job(0), job(1)]) == [job(1)]
+    assert keep(queue.send, []) == []
+    assert len(sqs.batches) == 2
+
+
 def test_sending_begins_while_jobs_are_still_read_and_what_reading_raises_is_raised(
-    queue: SqsQueue, sqs: Sqs
+    queue: SqsQueue, sqs: FakeSqs
 ) -> None:
     def reading() -> Any:
         for number in range(20):
@@ -165,11 +177,11 @@ def test_sending_begins_while_jobs_are_still_read_and_what_reading_raises_is_rai
 def test_sqs_takes_a_job_of_the_queues_of_the_template(clock: Clock) -> None:
     client = boto3.client("sqs", region_name="eu-west-1")
     queue = SqsQueue(
-        lambda: client,
+        Sqs(lambda: client),
         queue=DELIVERIES_QUEUE,
         dead_letters=DEAD_LETTER_QUEUE,
         backoff=Backoff(clock=clock, sleep=clock.sleep, random=lambda: 0.5),
-        delay=lambda _: 0,
+        random=lambda: 0.5,
     )
 
     assert queue.send([job(number) for number in range(12)]) == []

@@ -12,12 +12,13 @@ from chalicelib.errors import BadRequest, Unavailable
 from chalicelib.jobs import Job, decode_job, encode_job
 from chalicelib.models import ConnectionId, RoomName
 from chalicelib.redrive import Redrive
+from chalicelib.sqs import Sqs
 from tests.unit.fakes import DEAD_LETTER_QUEUE, DELIVERIES_QUEUE, Clock, client_error
 
 POISON = '{"secret": "text"}'
 
 
-class Sqs:
+class FailingSqs:
     """SQS with the calls that a test lets fail."""
 
     def __init__(self, client: Any) -> None:
@@ -37,12 +38,14 @@ def sqs() -> Iterator[Any]:
         client = boto3.client("sqs", region_name="eu-west-1")
         for name in (DELIVERIES_QUEUE, DEAD_LETTER_QUEUE):
             client.create_queue(QueueName=name)
-        yield Sqs(client)
+        yield FailingSqs(client)
 
 
 @pytest.fixture
 def redrive(sqs: Any, clock: Clock) -> Redrive:
-    return Redrive(lambda: sqs, queue=DELIVERIES_QUEUE, dead_letters=DEAD_LETTER_QUEUE, clock=clock)
+    return Redrive(
+        Sqs(lambda: sqs), queue=DELIVERIES_QUEUE, dead_letters=DEAD_LETTER_QUEUE, clock=clock
+    )
 
 
 def job(room: str = "lobby", people: int = 2) -> Job:
