@@ -129,6 +129,7 @@ class Application:
             actions=self._actions,
             presence=self._presence,
             publisher=self._publisher,
+            courier=self._courier,
             gateway=self._gateway,
             telemetry=self._telemetry,
             clock=self._clock,

@@ -11,10 +11,11 @@ from chalicelib.attempts import answered, attempt
 from chalicelib.commands import Command, Refresh
 from chalicelib.connections import ConnectionRepository
 from chalicelib.correlation import correlated, request_id
+from chalicelib.courier import Courier
 from chalicelib.doorkeeper import Doorkeeper
-from chalicelib.errors import ChatError, RateLimited, Unauthorized
+from chalicelib.errors import ChatError, RateLimited, Unauthorized, Unregistered
 from chalicelib.events import Event, Failure
-from chalicelib.gateway import ConnectionsGateway, Outcome, Post
+from chalicelib.gateway import ConnectionsGateway, Outcome, Post, Recipient
 from chalicelib.origins import Origin
 from chalicelib.presence import Presence
 from chalicelib.protocol import decode, encode
@@ -39,6 +40,7 @@ class ChatService:
         actions: Actions,
         presence: Presence,
         publisher: Publisher,
+        courier: Courier,
         gateway: ConnectionsGateway,
         telemetry: Telemetry,
         clock: Callable[[], float],
@@ -51,6 +53,7 @@ class ChatService:
         self._actions = actions
         self._presence = presence
         self._publisher = publisher
+        self._courier = courier
         self._gateway = gateway
         self._telemetry = telemetry
         self._clock = clock
@@ -72,7 +75,11 @@ class ChatService:
             return self._doorkeeper.authorize(event)
 
     def receive(self, event: Mapping[str, Any]) -> None:
-        """Do what a frame asks for, and post the answer to where it came from."""
+        """Do what a frame asks for, and post the answer to where it came from.
+
+        A connection that has no session any more is told so and closed. One whose session is over
+        stays, as it may be refreshed.
+        """
         self._handle(request_id(event), partial(self._receive, event))
 
     def disconnect(self, event: Mapping[str, Any]) -> None:
@@ -110,25 +117,31 @@ class ChatService:
 
     def _receive(self, event: Mapping[str, Any]) -> None:
         origin = Origin.of(event, self._settings)
-        answer = self._answer(origin, event.get("body"))
-        if answer is None:
+        outcome = self._outcome(origin, event.get("body"))
+        if outcome is None:
             return
+        answer = Failure.of(outcome) if isinstance(outcome, ChatError) else outcome
+        posted = self._post(origin, answer)
+        # A client that has gone needs no answer, and its $disconnect is on the way.
+        if isinstance(outcome, Unregistered) and posted is not Outcome.GONE:
+            self._courier.close([Recipient(origin.endpoint, origin.connection_id)])
+
+    def _post(self, origin: Origin, answer: Event) -> Outcome:
         post = Post(origin.endpoint, origin.connection_id, encode(answer))
         outcome = self._gateway.post([post])[0]
-        # A client that has gone needs no answer, and its $disconnect is on the way.
         if outcome in {Outcome.RETRYABLE, Outcome.REFUSED}:
             logger.warning("an answer to %s was lost: %s", origin.connection_id, outcome.value)
+        return outcome
 
-    def _answer(self, origin: Origin, body: object) -> Event | None:
+    def _outcome(self, origin: Origin, body: object) -> Event | ChatError | None:
         command = attempt(partial(decode, body, limit=self._settings.max_frame_bytes))
         # A frame that cannot be read counts like any other.
-        answer = attempt(partial(self._perform, origin, command))
-        if isinstance(answer, ChatError):
-            if isinstance(answer, RateLimited):
+        outcome = attempt(partial(self._perform, origin, command))
+        if isinstance(outcome, ChatError):
+            if isinstance(outcome, RateLimited):
                 self._telemetry.record({Metric.LIMITED: 1})
-            answer.regarding(id=command.id, action=command.action)
-            return Failure.of(answer)
-        return answer
+            outcome.regarding(id=command.id, action=command.action)
+        return outcome
 
     def _perform(self, origin: Origin, command: Command | ChatError) -> Event | None:
         session = self._connections.touch(origin.connection_id)

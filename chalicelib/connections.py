@@ -15,7 +15,7 @@ from chalicelib.database import (
     string,
     strings,
 )
-from chalicelib.errors import TooManySubscriptions, Unauthorized
+from chalicelib.errors import TooManySubscriptions, Unregistered
 from chalicelib.limiter import Cell
 from chalicelib.models import (
     ConnectionId,
@@ -112,7 +112,7 @@ class ConnectionRepository:
         """Return the session of a connection; note that it was heard of, and count its frame.
 
         Raises:
-            Unauthorized: there is none, or it has expired.
+            Unregistered: there is none, or it has expired.
             RateLimited: it sends more than it may.
         """
         cell = Cell(
@@ -128,7 +128,7 @@ class ConnectionRepository:
         try:
             return session_of(cell.take(self._clock()))
         except ConditionError as error:
-            raise Unauthorized from error
+            raise Unregistered from error
 
     def extend(self, session: Session, until: int) -> Session:
         """Let a session last until a time (epoch seconds), if it would end before.
@@ -136,7 +136,7 @@ class ConnectionRepository:
         Its subscriptions follow one by one; again from the start finishes what was interrupted.
 
         Raises:
-            Unauthorized: the connection has been removed meanwhile, or has expired.
+            Unregistered: the connection has been removed meanwhile, or has expired.
         """
         try:
             item = self._database.update(
@@ -166,7 +166,7 @@ class ConnectionRepository:
         of its rooms. Again from the start finishes what was interrupted.
 
         Raises:
-            Unauthorized: the connection has been removed meanwhile, or has expired.
+            Unregistered: the connection has been removed meanwhile, or has expired.
         """
         if session.arrays:
             return session
@@ -186,13 +186,13 @@ class ConnectionRepository:
                 ExpressionAttributeValues={":true": {"BOOL": True}, ":now": self._now()},
             )
         except ConditionError as error:
-            raise Unauthorized from error
+            raise Unregistered from error
         return session_of(item)
 
     def _session(self, connection_id: ConnectionId, cause: Exception) -> Session:
         item = self._database.get(self._table, item_key(connection_key(connection_id)))
         if item is None or not self._alive(item):
-            raise Unauthorized from cause
+            raise Unregistered from cause
         return session_of(item)
 
     def _update_subscription(
@@ -218,7 +218,7 @@ class ConnectionRepository:
             also: Writes to other tables without which it must not happen.
 
         Raises:
-            Unauthorized: the connection has been removed meanwhile, or has expired.
+            Unregistered: the connection has been removed meanwhile, or has expired.
             TooManySubscriptions: the limit is reached. The personal room does not count.
             OutdatedError: a condition of `also` failed.
         """
@@ -241,7 +241,7 @@ class ConnectionRepository:
             if 0 not in error.failed:
                 raise OutdatedError from error
             if not self._alive(error.failed[0]):
-                raise Unauthorized from error
+                raise Unregistered from error
             now = session_of(error.failed[0])
             if now.session_expires_at == session.session_expires_at:
                 raise TooManySubscriptions(limit=self._max_subscriptions) from error
@@ -252,7 +252,7 @@ class ConnectionRepository:
         """End a subscription; one that does not exist is no error, and no departure.
 
         Raises:
-            Unauthorized: the connection has been removed meanwhile, or has expired.
+            Unregistered: the connection has been removed meanwhile, or has expired.
         """
         update = self._update_rooms(
             "DELETE",
@@ -268,7 +268,7 @@ class ConnectionRepository:
         except ConditionError as error:
             if self._alive(error.failed.get(0)):
                 return []
-            raise Unauthorized from error
+            raise Unregistered from error
         return [Departure(room, who.user, who.guest)]
 
     def members(self, room: RoomName) -> Iterator[Member]:

@@ -1,11 +1,11 @@
-"""Posting frames to the connections of rooms, and forgetting those that are gone."""
+"""Posting frames to connections, forgetting those that are gone, and ending those that must go."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chalicelib.connections import ConnectionRepository
-from chalicelib.gateway import ConnectionsGateway, Outcome, Post
+from chalicelib.gateway import ConnectionsGateway, Outcome, Post, Recipient
 from chalicelib.models import Departure, Member, RoomName
 
 logger = logging.getLogger(__name__)
@@ -76,3 +76,21 @@ class Courier:
         except Exception:
             logger.exception("%d connections that are gone could not be removed", len(gone))
             return []
+
+    def close(self, recipients: Sequence[Recipient]) -> None:
+        """End connections that have no session any more, many at the same time.
+
+        Takes no longer than a batch of posts. Of one that had ended before nothing is said. One
+        that cannot be ended is closed when it next sends something (see ChatService), at the latest
+        by API Gateway: after 10 silent minutes, or 2 hours.
+        """
+        if not recipients:
+            return
+        try:
+            outcomes = self._gateway.disconnect(recipients)
+        except Exception:
+            logger.exception("%d connections could not be closed", len(recipients))
+            return
+        left = sum(outcome in {Outcome.RETRYABLE, Outcome.REFUSED} for outcome in outcomes)
+        if left:
+            logger.warning("%d of %d connections could not be closed", left, len(recipients))

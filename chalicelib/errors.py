@@ -6,6 +6,7 @@
     ├── BadRequest        bad_request      not JSON, a wrong field, too long
     ├── UnknownAction     unknown_action
     ├── Unauthorized      unauthorized     no session, or it is over
+    │   └── Unregistered
     ├── Forbidden         forbidden        somebody else's
     ├── NotFound          not_found        no such thing
     ├── Conflict          conflict         the state does not allow it
@@ -78,6 +79,10 @@ class Unauthorized(ChatError):
 
     def __init__(self, *, reason: str = "the session is over: connect again") -> None:
         super().__init__(reason)
+
+
+class Unregistered(Unauthorized):
+    """The connection has no session any more: there is nothing to renew, only to connect again."""
 
 
 class Forbidden(ChatError):

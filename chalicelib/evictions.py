@@ -1,17 +1,20 @@
 """Ending every connection of a person, as logging out does."""
 
+from collections.abc import Sequence
+
 from chalicelib.claims import Claims
 from chalicelib.connections import ConnectionRepository
 from chalicelib.courier import Courier, Push
 from chalicelib.events import ReconnectPush
+from chalicelib.gateway import Recipient
 from chalicelib.identities import Identity
-from chalicelib.models import Departure, personal_room
+from chalicelib.models import Departure, Member, UserName, personal_room
 from chalicelib.presence import Presence
 from chalicelib.protocol import encode
 
 
 class Evictions:
-    """Takes the sessions away from connections, and leaves it to their clients to close them."""
+    """Tells connections to come again, takes their sessions away, and closes them."""
 
     def __init__(
         self,
@@ -28,8 +31,10 @@ class Evictions:
     def evict(self, identity: Identity) -> None:
         """End all connections of a person; once more ends those that came meanwhile.
 
-        Their clients are told to come again, for which they need a new ticket. Not a guest's whose
-        name has passed to another: those are the other's.
+        Their clients are told to come again, for which they need a new ticket, before the sessions
+        go; the sockets are closed last, and a $disconnect that comes then finds nothing to do.
+        Closing them never fails: see Courier.close. Not a guest's whose name has passed to another:
+        those are the other's.
 
         Raises:
             Unavailable: the database did not answer in time.
@@ -37,10 +42,17 @@ class Evictions:
         if identity.guest and not self._claims.holds(identity):
             return
         devices = self._connections.devices(identity.user)
-        frame = encode(ReconnectPush(after_ms=0, reason="logged out"))
-        room = personal_room(identity.user)
-        self._courier.deliver([Push(room, device, frame) for device in devices])
+        self._tell(identity.user, devices)
         departures: list[Departure] = []
-        for device in devices:
-            departures += self._connections.remove(device.connection_id)
-        self._presence.left(list(dict.fromkeys(departures)))
+        try:
+            for device in devices:
+                departures += self._connections.remove(device.connection_id)
+        finally:
+            # Also those that could not be removed: their $disconnect does it.
+            self._courier.close([Recipient(it.endpoint, it.connection_id) for it in devices])
+            self._presence.left(list(dict.fromkeys(departures)))
+
+    def _tell(self, user: UserName, devices: Sequence[Member]) -> None:
+        frame = encode(ReconnectPush(after_ms=0, reason="logged out"))
+        room = personal_room(user)
+        self._courier.deliver([Push(room, device, frame) for device in devices])

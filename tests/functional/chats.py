@@ -37,6 +37,7 @@ from tests.unit.people import PASSWORD, FakeHasher
 
 ROOT = Path(__file__).parents[2]
 REGION = "us-east-1"
+NORMAL_CLOSURE = 1000
 START = 1_800_000_000.0
 ENVIRON = {
     "CONNECTIONS_TABLE": CONNECTIONS_TABLE,
@@ -74,6 +75,7 @@ class InProcessGateway:
     client: TestClient
     outcome: Outcome | None = None  # of everything, instead of what is tried
     counted: dict[str, int] | None = None  # what would be posted, by connection, instead of posts
+    cannot_close = False
 
     def post(self, posts: Sequence[Post], *, within: float | None = None) -> list[Outcome]:
         if self.outcome is not None:
@@ -90,6 +92,8 @@ class InProcessGateway:
         return [_outcome(self.client.manage("GET", probe.connection_id)) for probe in probes]
 
     def disconnect(self, recipients: Sequence[Recipient]) -> list[Outcome]:
+        if self.cannot_close:
+            return [Outcome.RETRYABLE] * len(recipients)
         return [_outcome(self.client.manage("DELETE", it.connection_id)) for it in recipients]
 
 
@@ -130,6 +134,11 @@ class Person:
         answer = self.ask("sendmessage", message=message, room=room, **fields)
         seq: int = answer["seq"]
         return seq
+
+    @property
+    def is_out(self) -> bool:
+        """Whether the server has closed the socket, as DELETE @connections does."""
+        return self.socket.closed is not None and self.socket.closed.code == NORMAL_CLOSURE
 
     def heard(self, *types: str) -> list[dict[str, Any]]:
         """Return the frames of these types since the last call (of all types, if none is named)."""

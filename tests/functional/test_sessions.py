@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from chalicelib.gateway import Outcome
 from localgateway.testing import HandshakeRefused
 from tests.functional.chats import Chat, with_admin
 from tests.unit.people import PASSWORD
@@ -157,15 +158,63 @@ def test_logging_out_ends_everything_that_was_open(chat: Chat) -> None:
 
     for device in (phone, laptop):
         assert [frame["reason"] for frame in device.heard("reconnect")] == ["logged out"]
-        assert device.ask("sendmessage", message="x")["code"] == "unauthorized"
-        assert device.ask("refresh", token=token)["code"] == "unauthorized"
+        assert device.is_out
     bo.say("who is there?")
     assert phone.heard() == laptop.heard() == []
+    assert not bo.is_out
     assert [frame["status"] for frame in bo.heard("presence")] == ["left"]
     with pytest.raises(HandshakeRefused):
         chat.client.connect(f"/?ticket={waiting}")
     assert chat.post("/ticket", token=token)["status"] == 401
     assert chat.post("/login", username="ada", password=PASSWORD)["status"] == 200
+
+
+@pytest.mark.clause("S4", "S7")
+def test_a_socket_that_could_not_be_closed_is_closed_at_its_next_frame(chat: Chat) -> None:
+    token = chat.register("ada")
+    phone, laptop, bo = chat.connect(token), chat.connect(token), chat.join("bo")
+    chat.gateway.cannot_close = True
+
+    assert chat.post("/logout", token=token)["status"] == 200
+    assert phone.ask("sendmessage", message="x")["code"] == "unauthorized"
+    assert phone.ask("refresh", token=token)["code"] == "unauthorized"
+    chat.gateway.cannot_close = False
+    bo.heard()
+    laptop.send("typing", room="lobby")
+    phone.send("nonsense")
+
+    for device in (phone, laptop):
+        assert device.heard()[-1]["code"] == "unauthorized"
+        assert device.is_out
+    assert bo.heard() == []
+    assert chat.connect(chat.post("/login", username="ada", password=PASSWORD)["token"]).name
+
+
+@pytest.mark.clause("S7")
+def test_who_was_taken_for_gone_hears_so_and_may_come_again(chat: Chat) -> None:
+    ada, bo = chat.join("ada", key="a" * 16), chat.join("bo")
+    chat.clock.now += 60
+    chat.gateway.outcome = Outcome.GONE
+    bo.send("sendmessage", message="is anybody there?")
+    chat.gateway.outcome = None
+
+    answer = ada.ask("ping")
+
+    assert (answer["type"], answer["code"]) == ("error", "unauthorized")
+    assert ada.is_out
+    assert chat.join("ada", key="a" * 16).ask("subscribe", room="lobby", after=0)["seq"] == 1
+
+
+@pytest.mark.clause("S3", "S7")
+def test_a_session_that_is_over_leaves_the_socket_open_to_be_refreshed(start: Start) -> None:
+    chat = start(TOKEN_TTL_SECONDS="60")
+    ada = chat.connect(chat.register("ada"))
+    chat.clock.now += 60
+
+    assert ada.ask("ping")["code"] == "unauthorized"
+    assert ada.ask("refresh", token="nonsense")["code"] == "unauthorized"
+
+    assert not ada.is_out
 
 
 @pytest.mark.clause("S4")
@@ -194,7 +243,7 @@ def test_a_guest_logs_out_too(chat: Chat) -> None:
 
     chat.post("/logout", token=token)
 
-    assert guest.ask("hello")["code"] == "unauthorized"
+    assert guest.is_out
     with pytest.raises(HandshakeRefused):
         chat.client.connect(f"/?ticket={waiting}")
     for path in ("/ticket", "/token"):

@@ -147,8 +147,11 @@ def test_what_was_stolen_before_a_logout_is_worth_nothing_after_it(door: Door, w
     ada = door.member("ada")
     stolen = door.post("/token", token=ada.token).body["token"]
     thief, ticket = door.enter(stolen), door.ticket(stolen)
+    second = door.enter(stolen)
     bob = door.member("bob")
 
+    # As for a frame that is under way meanwhile: the sockets of these two stay open.
+    door.chat.gateway.cannot_close = True
     answer = door.post(way, CHANGE, token=ada.token)
 
     assert answer.status == 200
@@ -159,6 +162,22 @@ def test_what_was_stolen_before_a_logout_is_worth_nothing_after_it(door: Door, w
         assert door.handshake(f"ticket={ticket}") == 401
     bob.say("is anybody there?")
     assert thief.heard() == []
+    door.chat.gateway.cannot_close = False
+    second.send("ping")
+    assert second.is_out
+
+
+@pytest.mark.attack("token-revoked")
+@pytest.mark.parametrize("way", ["/logout", "/password"])
+def test_a_logout_closes_the_sockets_that_a_thief_has(door: Door, way: str) -> None:
+    ada, bob = door.member("ada"), door.member("bob")
+    thief = door.enter(ada.token)
+
+    door.post(way, CHANGE, token=ada.token)
+
+    assert thief.is_out
+    assert ada.is_out
+    assert not bob.is_out
 
 
 @pytest.mark.attack("token-swapped")

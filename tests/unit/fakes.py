@@ -81,6 +81,8 @@ class RecordingGateway:
         return [self.outcomes.get(probe.connection_id, Outcome.DELIVERED) for probe in probes]
 
     def disconnect(self, recipients: Sequence[Recipient]) -> list[Outcome]:
+        if self.failure is not None:
+            raise self.failure
         self.disconnected += recipients
         return [self.outcomes.get(it.connection_id, Outcome.DELIVERED) for it in recipients]
 

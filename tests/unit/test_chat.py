@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chalicelib.chat import ChatService
 from chalicelib.commands import COMMANDS
 from chalicelib.connections import ConnectionRepository
-from chalicelib.gateway import Outcome, Post
+from chalicelib.gateway import Outcome, Post, Recipient
 from chalicelib.models import ConnectionId, RoomName
 from tests.unit.fakes import (
     CONNECTIONS_TABLE,
@@ -358,6 +358,58 @@ def test_a_frame_after_the_session_expired_is_unauthorized(alice: Client, clock:
     clock.now += 7800
 
     assert alice.send("hello")[0]["code"] == "unauthorized"
+
+
+@pytest.mark.clause("S7")
+def test_who_has_no_session_is_told_so_and_closed_whatever_the_frame_is(
+    stranger: Client, gateway: RecordingGateway
+) -> None:
+    for frame in ('{"action":"hello"}', '{"action":"refresh","token":"x"}', "None"):
+        answers = stranger.send_text(frame)
+
+        assert answers[-1]["code"] == "unauthorized"
+        assert gateway.disconnected.pop() == Recipient(ENDPOINT, ConnectionId(stranger.id))
+    assert gateway.disconnected == []
+
+
+def test_who_is_gone_by_then_is_not_closed(stranger: Client, gateway: RecordingGateway) -> None:
+    gateway.outcomes[stranger.id] = Outcome.GONE
+
+    stranger.send("hello")
+
+    assert gateway.disconnected == []
+
+
+@pytest.mark.parametrize("outcome", [Outcome.RETRYABLE, Outcome.REFUSED])
+def test_who_cannot_be_told_is_closed_all_the_same(
+    stranger: Client, gateway: RecordingGateway, outcome: Outcome
+) -> None:
+    gateway.outcomes[stranger.id] = outcome
+
+    stranger.send("hello")
+
+    assert len(gateway.disconnected) == 1
+
+
+def test_who_loses_the_session_in_the_middle_of_a_frame_is_closed(
+    alice: Client, gateway: RecordingGateway, dynamodb: Faulty, connections: ConnectionRepository
+) -> None:
+    def remove_first(arguments: dict[str, Any]) -> Any:
+        connections.remove(ConnectionId(alice.id))
+        return dynamodb.client.transact_write_items(**arguments)
+
+    dynamodb.plan("transact_write_items", remove_first)
+
+    assert alice.send("subscribe", room="games")[-1]["code"] == "unauthorized"
+    assert gateway.disconnected == [Recipient(ENDPOINT, ConnectionId(alice.id))]
+    assert list(connections.members(RoomName("games"))) == []
+
+
+def test_other_errors_close_nothing(alice: Client, gateway: RecordingGateway) -> None:
+    for action in ("nonsense", "refresh", "editmessage"):
+        assert alice.send(action, room="lobby", target=1, message="x", token="x")
+
+    assert gateway.disconnected == []
 
 
 def test_a_bad_frame_counts_like_any_other(alice: Client, dynamodb: Faulty) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from chalicelib.connections import ConnectionRepository
 from chalicelib.courier import Courier, Push
-from chalicelib.gateway import Outcome, Post
+from chalicelib.gateway import Outcome, Post, Recipient
 from chalicelib.models import ConnectionId, Departure, Member, RoomName, UserName
 from tests.unit.fakes import ENDPOINT, Clock, Faulty, RecordingGateway, client_error, new_session
 
@@ -163,3 +163,32 @@ def test_forgetting_nobody_asks_nobody(courier: Courier, dynamodb: Faulty) -> No
 
     assert courier.forget([]) == []
     assert len(dynamodb.calls) == calls
+
+
+def test_connections_are_closed_in_one_batch(courier: Courier, gateway: RecordingGateway) -> None:
+    both = [Recipient(ENDPOINT, A), Recipient(ENDPOINT, B)]
+
+    courier.close(both)
+    courier.close([])
+
+    assert gateway.disconnected == both
+
+
+def test_it_is_logged_how_many_could_not_be_closed(
+    courier: Courier, gateway: RecordingGateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway.outcomes = {A: Outcome.GONE, B: Outcome.REFUSED, C: Outcome.RETRYABLE}
+
+    courier.close([Recipient(ENDPOINT, each) for each in (A, B, C)])
+
+    assert "2 of 3 connections could not be closed" in caplog.text
+
+
+def test_closing_never_raises(
+    courier: Courier, gateway: RecordingGateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway.failure = RuntimeError("broken")
+
+    courier.close([Recipient(ENDPOINT, A)])
+
+    assert "1 connections could not be closed" in caplog.text

@@ -16,6 +16,7 @@ from chalicelib.events import Failure
         (errors.BadRequest(field="room", problem="is wrong"), "bad_request", False, 400),
         (errors.UnknownAction(known=["hello"]), "unknown_action", False, 400),
         (errors.Unauthorized(), "unauthorized", False, 401),
+        (errors.Unregistered(), "unauthorized", False, 401),
         (errors.Forbidden("no"), "forbidden", False, 403),
         (errors.NotFound("no"), "not_found", False, 404),
         (errors.Conflict("no"), "conflict", False, 409),
