@@ -83,7 +83,7 @@ class Links:
         link = self._links.pop(number, None)
         if link is None:
             return
-        if link.live_since is not None and self._lasted(link.live_since):
+        if self._is_stable(link):
             self._attempts = 0
         was_current = number == self.current
         if was_current:
@@ -106,10 +106,15 @@ class Links:
             self.lost(number, reason)
 
     def move(self, number: int, within: float) -> None:
-        """Hand over from this link in so many seconds."""
+        """Hand over from this link in so many seconds; later from a young one, if not the first.
+
+        A server that sends each new link on at once would have a new one at once, for ever.
+        """
         link = self._links.get(number)
         if link is not None and link.phase in (Phase.LIVE, Phase.RESUMING):
-            at = self._context.later(within)
+            is_loop = self._attempts and not self._is_stable(link)
+            pause = self._context.pause(self._attempts - 1) if is_loop else 0.0
+            at = self._context.later(max(within, pause))
             link.move_at = at if link.move_at is None else min(at, link.move_at)
 
     def close(self, reason: str = "", status: int = 0, code: str = "") -> None:
@@ -156,6 +161,7 @@ class Links:
             if _is_due(link.move_at, now):
                 link.move_at = None
                 if not self._is_coming():
+                    self._attempts += not self._is_stable(link)
                     self._open()
 
     def _welcomed(self, link: Link, frame: Frame) -> None:
@@ -248,8 +254,9 @@ class Links:
         phases = (Phase.OPENING, Phase.GREETING, Phase.RESUMING)
         return any(link.phase in phases for link in self._links.values())
 
-    def _lasted(self, since: float) -> bool:
-        return self._context.clock() - since >= self._context.settings.stable_after
+    def _is_stable(self, link: Link) -> bool:
+        since, stable_after = link.live_since, self._context.settings.stable_after
+        return since is not None and self._context.clock() - since >= stable_after
 
     def _open(self) -> None:
         self._opened += 1

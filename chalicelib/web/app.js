@@ -276,7 +276,7 @@ class App {
   // Receiving and showing
 
   #received(frame) {
-    if (frame.type === "reconnect") setTimeout(() => this.#connection?.online && this.#connection.handOver(), frame.after_ms ?? 0);
+    if (frame.type === "reconnect") this.#connection?.moveIn(frame.after_ms ?? 0);
     else if (frame.type !== "error") this.#chat.received(frame);
     else if (frame.action !== "typing") this.#view.notice(`The server says: ${frame.message ?? "something went wrong"}`);
   }

@@ -162,6 +162,8 @@ export class Connection {
   /** How far the server's clock is ahead of ours, in ms. */
   #skew = 0;
   #timers = new Map();
+  /** When to hand over because the server asks for it. */
+  #moveAt = Infinity;
 
   /**
    * @param {object} credentials
@@ -194,6 +196,21 @@ export class Connection {
     this.#drop();
     this.#unlisten.abort();
     this.#setStatus({ phase: "offline" });
+  }
+
+  /**
+   * The server asks for a hand-over; where it does so of each new socket, that takes longer and
+   * longer.
+   */
+  moveIn(ms) {
+    const at = Date.now() + Math.max(ms, this.#attempt && backoff(this.#attempt - 1));
+    if (!this.online || at >= this.#moveAt) return;
+    this.#moveAt = at;
+    this.#after("move", at - Date.now(), () => {
+      this.#moveAt = Infinity;
+      this.#attempt++;
+      this.handOver();
+    });
   }
 
   retryNow() {
@@ -381,6 +398,7 @@ export class Connection {
     this.#generation++;
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
+    this.#moveAt = Infinity;
     const links = [this.#link, ...this.#candidates];
     this.#link = null;
     for (const link of links) link?.close();

@@ -319,6 +319,31 @@ def test_logging_out_ends_every_tab_and_device(open_page: OpenPage) -> None:
     expect(status(tab)).to_have_text("Online", timeout=BACK_MS)
 
 
+def test_a_logged_out_page_is_closed_and_does_not_come_again(open_page: OpenPage) -> None:
+    first = sign_up(open_page(), "nele")
+    phone = log_in(open_page(), "nele")
+    asked: list[str] = []
+    phone.on("request", lambda request: asked.append(request.url))
+
+    choose(first, "Log out everywhere")
+    first.get_by_role("button", name="Log out", exact=True).click()
+    expect(phone.locator("#gate-problem")).to_contain_text("signed out", timeout=BACK_MS)
+    phone.wait_for_timeout(3000)
+
+    # Up to two before the logout is done, and the one that is refused.
+    assert 1 <= len([url for url in asked if url.endswith("/ticket")]) <= 3
+
+
+def test_a_page_that_is_sent_on_again_and_again_takes_its_time(open_page: OpenPage) -> None:
+    page = sign_up(open_page(), "olga")
+
+    page.evaluate("setInterval(() => arrive({type: 'reconnect', after_ms: 0, reason: 'x'}), 20)")
+    page.wait_for_timeout(5000)
+
+    assert 2 <= len(sent(page, "hello")) <= 10
+    expect(status(page)).to_have_text("Online", timeout=BACK_MS)
+
+
 def test_a_changed_password_logs_out_the_others_and_keeps_this_one(open_page: OpenPage) -> None:
     page, other = sign_up(open_page(), "mara"), log_in(open_page(), "mara")
     tab = page.context.new_page()

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatclient.updates import Connection, Done, Failed, Moving, State
-from tests.client.worlds import World
+from tests.client.worlds import Peer, World
 
 
 def test_every_connection_has_a_ticket_of_its_own(world: World) -> None:
@@ -122,6 +122,90 @@ def test_who_has_been_logged_out_is_told_to_log_in_again(world: World) -> None:
     told = [(failed.token, failed.uncertain) for failed in ada.all(Failed)]
     assert told == [(sent, True), (waiting, False)]
     assert ada.core.next_wake() is None
+
+
+def evict(world: World, peer: Peer) -> None:
+    """Do what the server does to a connection that it ends: tell, and close."""
+    for connection in list(peer.links.values()):
+        world.server.tell(connection, {"type": "reconnect", "after_ms": 0, "reason": "logged out"})
+    while world.server.out:  # before the client does anything about it
+        connection, text = world.server.out.popleft()
+        for link in [link for link, number in peer.links.items() if number == connection]:
+            peer.core.received(link, text)
+    world.cut(peer)
+
+
+@pytest.mark.clause("S4", "S7")
+@pytest.mark.parametrize("told", [True, False])
+def test_who_is_closed_after_a_logout_asks_for_no_second_ticket(world: World, told: bool) -> None:  # noqa: FBT001
+    ada = world.member("ada", "tea")
+    world.asked.clear()
+    world.revoke()
+
+    evict(world, ada) if told else world.cut(ada)
+    world.sleep(600)
+
+    assert ada.all(Connection)[-1].code == "logged_out"
+    assert [what for what, _ in world.asked] == ["ticket"]
+    assert ada.core.next_wake() is None
+
+
+@pytest.mark.clause("S7")
+def test_who_is_closed_although_the_token_is_good_comes_again(world: World) -> None:
+    ada = world.member("ada", "tea")
+    world.asked.clear()
+
+    evict(world, ada)
+    world.server.say("bob", "tea", "meanwhile")
+    ada.core.send("hello", room="tea")
+    world.sleep(5)
+
+    assert [what for what, _ in world.asked] == ["ticket"]
+    assert ada.core.is_online
+    assert ada.texts() == ["meanwhile", "hello"]
+
+
+@pytest.mark.clause("S7")
+@pytest.mark.parametrize("told", [True, False])
+def test_who_is_closed_again_and_again_comes_at_a_pace(world: World, told: bool) -> None:  # noqa: FBT001
+    ada = world.member("ada", "tea")
+    ada.luck = lambda: 0.5
+    world.opened_at.clear()
+
+    for _ in range(600):
+        evict(world, ada) if told else world.cut(ada)
+        world.sleep(0.5)
+
+    assert 20 < len(world.opened_at) < 45
+    assert world.opened_at[-1] - world.opened_at[-2] >= 9
+
+
+@pytest.mark.clause("S7")
+def test_who_is_told_to_move_again_and_again_moves_at_a_pace(world: World) -> None:
+    ada = world.member("ada", "tea")
+    ada.luck = lambda: 0.5
+    world.opened_at.clear()
+
+    for _ in range(600):
+        for connection in ada.links.values():
+            world.server.tell(connection, {"type": "reconnect", "after_ms": 0, "reason": "x"})
+        world.sleep(0.5)
+
+    # One that lasted for 10 seconds was a good one, and the pauses begin anew.
+    assert len(world.opened_at) < 100
+
+
+@pytest.mark.clause("S7")
+def test_who_is_let_in_and_has_no_session_comes_at_a_pace(world: World) -> None:
+    ada = world.member("ada", "tea")
+    world.opened_at.clear()
+    for _ in range(1000):
+        world.server.fail("hello", "unauthorized", retryable=False)
+
+    world.cut(ada)
+    world.sleep(300)
+
+    assert len(world.opened_at) < 60
 
 
 def test_a_token_that_cannot_be_renewed_any_more_ends_the_client(world: World) -> None:
