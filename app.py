@@ -201,7 +201,9 @@ def password() -> Response:
 
 
 def _enter(use_case: Callable[[Entrance, HttpRequest], dict[str, Any]]) -> Response:
-    return _response(reply(lambda: use_case(application().entrance, _request())))
+    service = application()
+    answer = reply(lambda: use_case(service.entrance, _request()), service.telemetry)
+    return _response(answer)
 
 
 def _request() -> HttpRequest:

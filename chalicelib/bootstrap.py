@@ -131,7 +131,7 @@ class Application:
             publisher=self._publisher,
             courier=self._courier,
             gateway=self._gateway,
-            telemetry=self._telemetry,
+            telemetry=self.telemetry,
             clock=self._clock,
             new_id=_new_id,
         )
@@ -164,7 +164,7 @@ class Application:
             courier=self._courier,
             presence=self._presence,
             queue=self._queue,
-            telemetry=self._telemetry,
+            telemetry=self.telemetry,
             clock=self._clock,
             max_deliveries=self._settings.max_deliveries,
         )
@@ -185,6 +185,17 @@ class Application:
         return Perimeter(self._settings.identity)
 
     @cached_property
+    def telemetry(self) -> Telemetry:
+        """Where it is noted how the chat is doing."""
+        if self._given_telemetry is not None:
+            return self._given_telemetry
+        if not self._settings.metrics:
+            return Silence()
+        from chalicelib.emf import PowertoolsTelemetry  # noqa: PLC0415 - slow to import
+
+        return PowertoolsTelemetry(self._settings.stage)
+
+    @cached_property
     def _actions(self) -> Actions:
         return Actions(
             settings=self._settings,
@@ -200,7 +211,7 @@ class Application:
             doors=self._doors,
             moderation=self._moderation,
             slow_mode=self._slow_mode,
-            telemetry=self._telemetry,
+            telemetry=self.telemetry,
             authenticate=self._authenticator.authenticate,
             clock=self._clock,
         )
@@ -282,7 +293,7 @@ class Application:
             self._courier,
             self._presence,
             queue=self._queue,
-            telemetry=self._telemetry,
+            telemetry=self.telemetry,
             clock=self._clock,
             direct_fanout=self._settings.direct_fanout,
         )
@@ -404,18 +415,8 @@ class Application:
             idempotency_ttl=self._settings.idempotency_ttl,
             retention=self._settings.retention,
             max_reactions=self._settings.max_reactions,
-            telemetry=self._telemetry,
+            telemetry=self.telemetry,
         )
-
-    @cached_property
-    def _telemetry(self) -> Telemetry:
-        if self._given_telemetry is not None:
-            return self._given_telemetry
-        if not self._settings.metrics:
-            return Silence()
-        from chalicelib.emf import PowertoolsTelemetry  # noqa: PLC0415 - slow to import
-
-        return PowertoolsTelemetry(self._settings.stage)
 
     @cached_property
     def _database(self) -> Database:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from chalicelib.actions import Actions
@@ -13,7 +14,7 @@ from chalicelib.connections import ConnectionRepository
 from chalicelib.correlation import correlated, request_id
 from chalicelib.courier import Courier
 from chalicelib.doorkeeper import Doorkeeper
-from chalicelib.errors import ChatError, RateLimited, Unauthorized, Unregistered
+from chalicelib.errors import ChatError, Unauthorized, Unregistered
 from chalicelib.events import Event, Failure
 from chalicelib.gateway import ConnectionsGateway, Outcome, Post, Recipient
 from chalicelib.origins import Origin
@@ -102,7 +103,12 @@ class ChatService:
     def _handle(self, identifier: str | None, use_case: Callable[[], _T]) -> _T | ChatError:
         """Attempt a use case under the id of what triggered it, or under one of its own."""
         with correlated(identifier or self._new_id()):
-            return attempt(use_case)
+            return self._counted(attempt(use_case))
+
+    def _counted(self, outcome: _T | ChatError) -> _T | ChatError:
+        if isinstance(outcome, ChatError) and outcome.status == HTTPStatus.TOO_MANY_REQUESTS:
+            self._telemetry.record({Metric.LIMITED: 1})
+        return outcome
 
     def _register(self, event: Mapping[str, Any]) -> None:
         origin = Origin.of(event, self._settings)
@@ -136,10 +142,8 @@ class ChatService:
     def _outcome(self, origin: Origin, body: object) -> Event | ChatError | None:
         command = attempt(partial(decode, body, limit=self._settings.max_frame_bytes))
         # A frame that cannot be read counts like any other.
-        outcome = attempt(partial(self._perform, origin, command))
+        outcome = self._counted(attempt(partial(self._perform, origin, command)))
         if isinstance(outcome, ChatError):
-            if isinstance(outcome, RateLimited):
-                self._telemetry.record({Metric.LIMITED: 1})
             outcome.regarding(id=command.id, action=command.action)
         return outcome
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from chalicelib.attempts import attempt
 from chalicelib.errors import ChatError
+from chalicelib.telemetry import Metric, Telemetry
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -27,10 +28,15 @@ class Reply:
     body: Mapping[str, Any]
 
 
-def reply(use_case: Callable[[], Mapping[str, Any]]) -> Reply:
-    """Run a use case and answer what it returns, or the error it ends in; see attempt."""
+def reply(use_case: Callable[[], Mapping[str, Any]], telemetry: Telemetry) -> Reply:
+    """Run a use case and answer what it returns, or the error it ends in; see attempt.
+
+    What is answered 429 is counted.
+    """
     outcome = attempt(use_case)
     if isinstance(outcome, ChatError):
+        if outcome.status == HTTPStatus.TOO_MANY_REQUESTS:
+            telemetry.record({Metric.LIMITED: 1})
         return refusal(outcome)
     return Reply(HTTPStatus.OK, HEADERS, outcome)
 

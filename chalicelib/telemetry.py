@@ -16,7 +16,7 @@ class Metric(StrEnum):
     POSTS = "Posts"  # requests to API Gateway, of which one may carry several frames
     FAN_OUT_TIME = "FanOutTime"  # milliseconds from the append until the last post or entry
     APPEND_RETRIES = "AppendRetries"  # lost races for a number of a room's log, by message
-    LIMITED = "Limited"  # frames refused because of a limit
+    LIMITED = "Limited"  # frames, handshakes and requests over HTTP that were refused as too many
     RECOVERED = "Recovered"  # resumed from the last seq seen
     NOT_RECOVERED = "NotRecovered"  # too far behind to be resumed
 

@@ -17,6 +17,7 @@ from moto import mock_aws
 import app as app_module
 from chalicelib.perimeter import Perimeter
 from chalicelib.settings import Settings
+from chalicelib.telemetry import Silence
 from localgateway.testing import TestClient
 from tests.stores.tables import (
     ACCOUNTS_TABLE,
@@ -70,7 +71,9 @@ def open_site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
         client = TestClient(app_module.app, stage_name="local", project_dir=ROOT)
         clients.enter_context(client)
         application = SimpleNamespace(
-            entrance=people.entrance, perimeter=Perimeter(people.settings.identity)
+            entrance=people.entrance,
+            perimeter=Perimeter(people.settings.identity),
+            telemetry=Silence(),
         )
         monkeypatch.setattr(app_module, "application", lambda: application)
         return Site(people, client)

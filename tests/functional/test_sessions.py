@@ -1,5 +1,6 @@
 """Who speaks, for how long, and how much: accounts, tickets and limits, from outside."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -314,6 +315,27 @@ def test_a_person_has_so_many_connections_and_no_more(start: Start) -> None:
     assert [device.name for device in devices] == ["ada"] * 3
     devices[0].socket.leave()
     assert chat.connect(token).name == "ada"
+
+
+def test_whatever_is_refused_as_too_much_is_counted(
+    start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limits = {"ADDRESS_RATE": "1", "ADDRESS_BURST": "1", "VISITS_PER_HOUR": "1"}
+    chat = start(METRICS="true", FRAME_RATE="1", FRAME_BURST="1", **limits)
+    ada = chat.join("ada")
+    capsys.readouterr()
+
+    statuses = [chat.post(path)["status"] for path in ("/login", "/login", "/register", "/ticket")]
+    with pytest.raises(HandshakeRefused):
+        chat.join("bo")
+    ada.send("ping")
+    ada.send("ping")
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    limited = [line for line in lines if "Limited" in line]
+    assert statuses == [400, 429, 429, 429]
+    assert len(limited) == 3 + 1 + 1
+    assert all(line["correlation_id"] for line in limited)
 
 
 @pytest.mark.clause("F4")

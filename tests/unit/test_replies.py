@@ -4,19 +4,28 @@ import logging
 
 import pytest
 
-from chalicelib.errors import BadRequest, ChatError, RateLimited, Unauthorized, Unavailable
+from chalicelib.errors import (
+    BadRequest,
+    ChatError,
+    RateLimited,
+    TooManyConnections,
+    Unauthorized,
+    Unavailable,
+)
 from chalicelib.replies import HEADERS, Reply, reply
+from chalicelib.telemetry import Metric, Silence, Telemetry
+from tests.unit.fakes import RecordingTelemetry
 
 
-def failing(error: Exception) -> Reply:
+def failing(error: Exception, telemetry: Telemetry | None = None) -> Reply:
     def use_case() -> dict[str, str]:
         raise error
 
-    return reply(use_case)
+    return reply(use_case, telemetry or Silence())
 
 
 def test_what_worked_is_answered() -> None:
-    assert reply(lambda: {"user": "ada"}) == Reply(200, HEADERS, {"user": "ada"})
+    assert reply(lambda: {"user": "ada"}, Silence()) == Reply(200, HEADERS, {"user": "ada"})
 
 
 def test_answers_are_neither_kept_nor_taken_for_pages() -> None:
@@ -52,6 +61,16 @@ def test_who_may_try_again_is_told_when(error: ChatError, status: int, seconds: 
     assert answer.body["retryable"] is True
     assert answer.body["retry_after_ms"] == error.retry_after_ms
     assert answer.headers.items() >= HEADERS.items()
+
+
+def test_what_is_refused_as_too_much_is_counted(telemetry: RecordingTelemetry) -> None:
+    failing(RateLimited(what="knocks", retry_after_ms=1), telemetry)
+    failing(TooManyConnections(limit=1), telemetry)
+    failing(Unauthorized(), telemetry)
+    failing(Unavailable(), telemetry)
+    failing(LookupError("x"), telemetry)
+
+    assert telemetry.recorded == [{Metric.LIMITED: 1}] * 2
 
 
 def test_who_is_not_known_is_told_how_to_be() -> None:

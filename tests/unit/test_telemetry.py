@@ -69,6 +69,19 @@ def test_a_frame_too_many_is_counted_under_the_id_of_its_event(
     assert telemetry.ids[-1] == "JC1"
 
 
+def test_a_handshake_too_many_is_counted_under_the_id_of_its_event(
+    build_service: ServiceFactory, telemetry: RecordingTelemetry
+) -> None:
+    chat = build_service(VISITS_PER_HOUR="1")
+    chat.connect(websocket_event("c1", queryStringParameters={"name": "alice"}))
+    event = websocket_event("c2", queryStringParameters={"name": "bob"})
+    event["requestContext"]["requestId"] = "JC2"
+
+    assert chat.connect(event) == {"statusCode": 429}
+    assert telemetry.only(Metric.LIMITED) == [LIMITED]
+    assert telemetry.ids[-1] == "JC2"
+
+
 def test_a_frame_that_is_refused_for_another_reason_is_not_counted(
     build_service: ServiceFactory, gateway: RecordingGateway, telemetry: RecordingTelemetry
 ) -> None:
@@ -179,4 +192,4 @@ def test_a_publication_runs_under_the_id_of_its_invocation_or_one_of_its_own(
 def test_metrics_can_be_turned_off(metrics: str, kind: type) -> None:
     application = Application(Settings.from_environ({**ENVIRON, "METRICS": metrics}))
 
-    assert type(application._telemetry) is kind
+    assert type(application.telemetry) is kind
