@@ -220,6 +220,7 @@ def test_a_fault_tells_no_detail(
 ) -> None:
     class Broken:
         perimeter = Perimeter(site.people.settings.identity)
+        telemetry = Silence()
 
         @property
         def entrance(self) -> Any:

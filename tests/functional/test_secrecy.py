@@ -1,4 +1,4 @@
-"""What people say and hold secret is in no log and no metric, whatever goes wrong meanwhile."""
+"""What people say, hold secret and call their rooms is in no log and no metric, come what may."""
 
 import io
 import json
@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 import app as app_module
+from chalicelib.gateway import Outcome
 from chalicelib.logs import structure
 from chalicelib.settings import Settings
 from localgateway.testing import HandshakeRefused
 from tests.functional.chats import ENVIRON, Chat, Person
+from tests.functional.workers import work
 from tests.stores.memory import MemoryClient
+from tests.stores.tables import DELIVERIES_QUEUE
 from tests.unit.fakes import client_error
 
 SECRET = "zq7-secret-of-enough-characters-for-a-key-7qz"
@@ -34,6 +37,14 @@ FRAMES = [
     {"action": "ping", SECRET: SECRET},
     {"action": "subscribe", "room": "lobby", "after": SECRET},
     {"action": "rooms", "after": SECRET},
+    {"action": "subscribe", "room": SECRET, "after": 0},
+    {"action": "sendmessage", "room": SECRET, "message": "x"},
+    {"action": "ping", "rooms": {SECRET: 0}},
+    {"action": "typing", "room": SECRET},
+    {"action": "presence", "room": SECRET},
+    {"action": "createroom", "room": f"{SECRET}-2", "private": True},
+    {"action": "kick", "room": SECRET, "user": "bob"},
+    {"action": "leave", "room": SECRET},
 ]
 MALFORMED = [f'{{"action":"sendmessage","message":"{SECRET}', SECRET, f'"{SECRET}"', f"[{SECRET}]"]
 CREDENTIALS: list[tuple[str, dict[str, Any]]] = [
@@ -182,4 +193,42 @@ def test_nothing_is_logged_of_what_a_failing_database_quotes(
     told = [line for line in ear.lines() if "exception" in line]
     assert told or every > 1  # what is tried again may succeed
     assert all(line.get("correlation_id") for line in told)
+    assert SECRET not in ear.heard()
+
+
+def test_what_waits_in_the_queue_is_neither_logged_nor_told_by_redrive(
+    start: Callable[..., Chat], ear: Ear
+) -> None:
+    chat = start(dynamodb=MemoryClient(), METRICS="true", DIRECT_FANOUT="0", MAX_DELIVERIES="2")
+    alice, _ = chat.join("alice"), chat.join("bob")
+    chat.gateway.outcome = Outcome.RETRYABLE
+    alice.send("sendmessage", message=SECRET)
+    poison = [{"Id": "0", "MessageBody": SECRET}, {"Id": "1", "MessageBody": f'["{SECRET}"]'}]
+    chat.sqs.send_message_batch(QueueUrl=DELIVERIES_QUEUE, Entries=poison)
+    assert SECRET in "".join(chat.sqs.bodies(DELIVERIES_QUEUE))
+
+    for _ in range(10):
+        work(chat.sqs)
+        chat.clock.now += 200
+    told = [app_module.redrive({"move": moved}, None) for moved in (False, True)]
+
+    assert (told[0]["poison"], told[0]["rooms"]) == (2, {"lobby": 1})
+    assert SECRET not in json.dumps(told)
+    assert SECRET not in ear.heard()
+
+
+def test_what_a_failing_queue_quotes_is_not_logged(
+    start: Callable[..., Chat], ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = start(dynamodb=MemoryClient(), METRICS="true", DIRECT_FANOUT="0")
+    alice, bob = chat.join("alice"), chat.join("bob")
+
+    def fail(**request: Any) -> None:
+        raise client_error("InternalError", Message=str(request))
+
+    monkeypatch.setattr(chat.sqs, "send_message_batch", fail)
+    alice.say(SECRET)
+
+    assert [push["message"] for push in bob.heard("message")] == [SECRET]
+    assert any("could not be queued" in line["message"] for line in ear.lines())
     assert SECRET not in ear.heard()
