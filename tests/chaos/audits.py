@@ -28,6 +28,16 @@ class Auditor:
     def posted(self, connection: str, frame: bytes, *, is_open: bool) -> None:
         """Check a frame on its way to a client: what it tells must be durable by now."""
         told = json.loads(frame)
+        for each in told if isinstance(told, list) else [told]:
+            self._check_told(connection, each, is_open=is_open)
+
+    def marker(self, room: str, member: str) -> int | None:
+        """Return where a read marker is."""
+        key = {"room": {"S": room}, "member": {"S": member}}
+        item = self._store.get_item(TableName=MEMBERSHIPS_TABLE, Key=key).get("Item")
+        return int(item["read_seq"]["N"]) if item else None
+
+    def _check_told(self, connection: str, told: dict[str, Any], *, is_open: bool) -> None:
         kind, code = told.get("type"), told.get("code")
         if kind in _ENTRIES:
             self._check_entry(told, kind)
@@ -37,12 +47,6 @@ class Auditor:
             self._trace.find(f"answered internal: {told}")
         elif code == "unauthorized" and is_open:
             self._trace.find(f"{connection} is open, but was told {told}")
-
-    def marker(self, room: str, member: str) -> int | None:
-        """Return where a read marker is."""
-        key = {"room": {"S": room}, "member": {"S": member}}
-        item = self._store.get_item(TableName=MEMBERSHIPS_TABLE, Key=key).get("Item")
-        return int(item["read_seq"]["N"]) if item else None
 
     def _check_marker(self, key: dict[str, Any]) -> None:
         room, member = key["room"]["S"], key["member"]["S"]

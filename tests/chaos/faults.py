@@ -25,7 +25,12 @@ class Faults:
         slow: a call takes up to a second.
         post_throttled, post_broken: a post is refused with 429, with 500.
         post_lost, post_unsure: a post times out, without or with delivery.
+        outage: a post finds that none gets through, for everybody, for up to 20 seconds.
         check_unsure: the question whether a connection is open gets no answer.
+        queue_broken, queue_unheard: a request to SQS fails, without or with being carried out.
+        entry_failed: one entry of such a request fails.
+        job_late, job_twice: a job is received seconds late, or by two workers.
+        job_again: a job that was done is not deleted, and comes again.
         push_twice, push_late: a frame arrives at the client twice, or seconds later.
         frame_twice, frame_late: a client's frame is handled twice, or seconds later.
         no_entry: a handshake fails before it reaches the chat.
@@ -50,7 +55,14 @@ class Faults:
     post_broken: float = 0.01
     post_lost: float = 0.01
     post_unsure: float = 0.01
+    outage: float = 0.0005
     check_unsure: float = 0.05
+    queue_broken: float = 0.02
+    queue_unheard: float = 0.02
+    entry_failed: float = 0.03
+    job_late: float = 0.05
+    job_twice: float = 0.03
+    job_again: float = 0.02
     push_twice: float = 0.03
     push_late: float = 0.04
     frame_twice: float = 0.02
@@ -83,6 +95,7 @@ class Misfortune:
     def __init__(self, faults: Faults, chance: Chance, trace: Trace) -> None:
         self._faults = faults
         self._trace = trace
+        self._until: dict[str, float] = {}
         self.chance = chance
 
     def strikes(self, fault: str) -> bool:
@@ -95,6 +108,13 @@ class Misfortune:
         """Return the first of several faults that happens, "" if none does."""
         return next((fault for fault in faults if self.strikes(fault)), "")
 
+    def lasts(self, fault: str, now: float, longest: float) -> bool:
+        """Tell whether a fault that began here or earlier goes on."""
+        if self.strikes(fault):
+            self._until[fault] = now + self.chance.between(0, longest)
+        return now < self._until.get(fault, 0.0)
+
     def end(self) -> None:
         """Let nothing go wrong from now on."""
         self._faults = Faults.only()
+        self._until.clear()

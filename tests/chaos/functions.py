@@ -1,17 +1,16 @@
 """Lambda: warm instances of the chat's functions, each with what it remembers and its clock."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from chalicelib.bootstrap import Application
-from chalicelib.chat import ChatService
 from chalicelib.gateway import Outcome, Post, Recipient
-from chalicelib.jobs import Job
 from chalicelib.settings import Settings
 from tests.chaos.audits import Auditor
 from tests.chaos.databases import FaultyClient
 from tests.chaos.faults import Misfortune
 from tests.chaos.plans import Plan
+from tests.chaos.queues import Sqs, SqsClient
 from tests.chaos.simulation import Simulation
 from tests.chaos.trace import Trace
 from tests.stores.tables import (
@@ -26,6 +25,7 @@ from tests.stores.tables import (
 START = 1_800_000_000.0
 TIMEOUT = 29.0  # of an integration of API Gateway, and of the functions
 _MOST_PAUSES = 14
+_LONGEST_OUTAGE = 20.0
 T = TypeVar("T", Post, Recipient)
 Posting = Callable[[str, bytes], Outcome]
 Checking = Callable[[str], Outcome]
@@ -47,6 +47,7 @@ class Functions:
         misfortune: Misfortune,
         trace: Trace,
         audit: Auditor,
+        sqs: Sqs,
     ) -> None:
         self._plan = plan
         self._simulation = simulation
@@ -54,6 +55,8 @@ class Functions:
         self._misfortune = misfortune
         self._trace = trace
         self._audit = audit
+        self._sqs = sqs
+        sqs.invoke = self.invoke
         self._warm: list[_Instance] = []
         self._made = 0
         self._newest = START
@@ -74,7 +77,7 @@ class Functions:
         results: list[Any] = []
 
         def work() -> None:
-            results.append(getattr(instance.service, kind)(event))
+            results.append(instance.handle(kind, event))
 
         def over(killed: bool) -> None:  # noqa: FBT001 - what a process calls
             instance.busy -= 1
@@ -88,8 +91,7 @@ class Functions:
         chance = self._misfortune.chance
         if self._misfortune.strikes("kill"):
             dies_at = chance.below(_MOST_PAUSES)
-        connection = event["requestContext"]["connectionId"]
-        name = f"{instance.name} {kind} {connection}"
+        name = f"{instance.name} {kind} {_about(event)}"
         process = self._simulation.start(name, work, over, dies_at=dies_at)
         self._simulation.after(TIMEOUT, process.kill)
         self._trace.counts["invocations"] += 1
@@ -130,23 +132,28 @@ class Functions:
         self._made += 1
         skew = self._misfortune.chance.between(-self._plan.skew, self._plan.skew)
         client = FaultyClient(self._store, self._simulation, self._misfortune, self._audit)
-        service = Application(
+        application = Application(
             _settings(self._plan),
             gateway=_Gateway(self, self._simulation, self._misfortune),
             dynamodb=client,
-            queue=_Queue(),
+            sqs=SqsClient(self._sqs, self._simulation, self._misfortune),
             clock=lambda: self.clock(skew),
             sleep=self._simulation.pause,
             random=self._misfortune.chance.random,
-        ).chat
-        return _Instance(f"f{self._made}", service)
+        )
+        return _Instance(f"f{self._made}", application)
 
 
 class _Instance:
-    def __init__(self, name: str, service: ChatService) -> None:
+    def __init__(self, name: str, application: Application) -> None:
         self.name = name
-        self.service = service
+        self._application = application
         self.busy = 0
+
+    def handle(self, kind: str, event: Any) -> Any:
+        if kind == "deliver":
+            return self._application.deliveries.deliver(event, remaining=TIMEOUT)
+        return getattr(self._application.chat, kind)(event)
 
 
 class _Gateway:
@@ -177,7 +184,7 @@ class _Gateway:
 
     def _post(self, post: Post) -> Outcome:
         fault = self._misfortune.first_of("post_throttled", "post_broken", "post_lost")
-        if fault:
+        if fault or self._misfortune.lasts("outage", self._simulation.now, _LONGEST_OUTAGE):
             return Outcome.RETRYABLE
         outcome = self._functions.post(post.connection_id, post.frame)
         return Outcome.RETRYABLE if self._misfortune.strikes("post_unsure") else outcome
@@ -188,14 +195,10 @@ class _Gateway:
         return self._functions.check(probe.connection_id)
 
 
-class _Queue:
-    """A queue that is out of order: what cannot be posted is found in the log."""
-
-    def send(self, jobs: Iterable[Job]) -> list[Job]:
-        return list(jobs)
-
-    def bury(self, jobs: Iterable[Job]) -> list[Job]:
-        return list(jobs)
+def _about(event: Any) -> str:
+    if "Records" in event:
+        return " ".join(record["messageId"] for record in event["Records"])
+    return str(event["requestContext"]["connectionId"])
 
 
 def _settings(plan: Plan) -> Settings:
@@ -216,5 +219,7 @@ def _settings(plan: Plan) -> Settings:
             "HEARTBEAT_MS": str(plan.heartbeat * 1000),
             "RECONNECT_AFTER_MS": str(plan.lifetime * 1000),
             "PRESENCE_LIST_LIMIT": str(plan.presence_limit),
+            "DIRECT_FANOUT": str(plan.direct_fanout),
+            "MAX_DELIVERIES": str(plan.max_deliveries),
         }
     )

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from chalicelib.gateway import Outcome
 from tests.chaos.audits import Auditor
+from tests.chaos.debts import Debts
 from tests.chaos.faults import Misfortune
 from tests.chaos.functions import Functions
 from tests.chaos.simulation import Simulation
@@ -44,6 +45,7 @@ class Connection:
         self.link = link
         self.phase = Phase.CONNECTING
         self.wired = True
+        self.opened_at = 0.0
 
 
 class ApiGateway:
@@ -56,12 +58,15 @@ class ApiGateway:
         misfortune: Misfortune,
         trace: Trace,
         audit: Auditor,
+        debts: Debts,
     ) -> None:
         self._functions = functions
         self._simulation = simulation
         self._misfortune = misfortune
         self._trace = trace
         self._audit = audit
+        self._debts = debts
+        self._requests = count(1)
         self._numbers = count(1)
         self._connections: dict[str, Connection] = {}
         self.travelling = 0
@@ -80,7 +85,7 @@ class ApiGateway:
             connection.phase = Phase.CLOSED
             self._later(0.05, lambda: caller.lost(link))
         else:
-            event = {**_event(connection), "queryStringParameters": query}
+            event = {**self._event(connection), "queryStringParameters": query}
             self._later(0.02, lambda: self._shake_hands(connection, event))
         return connection
 
@@ -132,7 +137,7 @@ class ApiGateway:
         connection.wired, connection.phase = False, Phase.CLOSED
         self._trace.note(connection.name, f"vanished, its end dies at {dies_at}")
         if dies_at is not None:
-            event = _event(connection)
+            event = self._event(connection)
             self._functions.invoke("disconnect", event, lambda *_: None, dies_at=dies_at)
         self._later(self._delay(0.05), lambda: connection.caller.lost(connection.link))
 
@@ -144,6 +149,7 @@ class ApiGateway:
                 connection.caller.refused(connection.link, status)
                 return
             connection.phase = Phase.OPEN
+            connection.opened_at = self._simulation.now
             self._trace.counts["connections"] += 1
             if connection.wired:
                 connection.caller.opened(connection.link)
@@ -160,7 +166,7 @@ class ApiGateway:
 
         if connection.phase is Phase.OPEN:
             self._trace.counts["frames in"] += 1
-            self._functions.invoke("receive", {**_event(connection), "body": text}, ended)
+            self._functions.invoke("receive", {**self._event(connection), "body": text}, ended)
 
     def _end(self, connection: Connection) -> None:
         if connection.phase is not Phase.OPEN:
@@ -170,7 +176,7 @@ class ApiGateway:
         if self._misfortune.strikes("unheard"):
             return
         delay = self._delay(0.5, 30.0 if self._misfortune.strikes("late_end") else 0.0)
-        event = _event(connection)
+        event = self._event(connection)
         invoke = self._functions.invoke
         self._later(delay, lambda: invoke("disconnect", event, lambda *_: None))
 
@@ -183,6 +189,7 @@ class ApiGateway:
         if len(frame) > _LARGEST_OUT:
             self._trace.find(f"a frame of {len(frame)} bytes to {name}")
         if outcome is Outcome.DELIVERED:
+            self._debts.pay(name, frame)
             self._carry(connection, frame.decode())
         return outcome
 
@@ -202,6 +209,11 @@ class ApiGateway:
             self._trace.note(connection.caller.label, f"< {connection.name} {text}")
             connection.caller.received(connection.link, text)
 
+    def _event(self, connection: Connection) -> dict[str, Any]:
+        # An id of its own would be random, and is part of jobs.
+        request = {"requestId": f"r{next(self._requests)}", "apiId": "a1b2c3", "stage": "api"}
+        return {"requestContext": {"connectionId": connection.name, **request}}
+
     def _delay(self, usual: float, more: float = 0.0) -> float:
         return self._misfortune.chance.between(0.001, usual + more)
 
@@ -212,8 +224,3 @@ class ApiGateway:
 
         self.travelling += 1
         self._simulation.after(delay, arrive)
-
-
-def _event(connection: Connection) -> dict[str, Any]:
-    context = {"connectionId": connection.name, "apiId": "a1b2c3", "stage": "api"}
-    return {"requestContext": context}

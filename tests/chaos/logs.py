@@ -73,6 +73,11 @@ class Logs:
         timeline.feed(events[base:])
         return timeline
 
+    def subscribed_since(self, room: str) -> dict[str, float]:
+        """Return since when connections are subscribed to a room, by the simulation's clock."""
+        members = self._registry.members(RoomName(room))
+        return {str(it.connection_id): it.joined_at - _START for it in members}
+
     def members(self, room: str) -> dict[str, str]:
         """Return the connections that are subscribed to a room, each with its person."""
         members = self._registry.members(RoomName(room))

@@ -1,6 +1,6 @@
 """The plan of a round: how many people, rooms and functions, and which weather."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from chatclient.settings import Settings
@@ -26,6 +26,8 @@ class Plan:
         duration: how long there is load, and faults.
         exclusive: whether a function handles one event at a time; else there are `instances`.
         skew: how far clocks are off, either way.
+        direct_fanout: rooms of more connections go by way of the queue.
+        max_deliveries: how often a delivery is tried by way of the queue.
         last_words: whether something is said in every room when the faults are over.
     """
 
@@ -43,6 +45,8 @@ class Plan:
     lifetime: int
     presence_limit: int
     last_words: bool
+    direct_fanout: int
+    max_deliveries: int
 
     @classmethod
     def draw(cls, chance: Chance, faults: Faults) -> Self:
@@ -51,6 +55,7 @@ class Plan:
         people = PEOPLE[: 3 + chance.below(len(PEOPLE) - 2)]
         kick, slow = chance.pick((0.0, 0.02, 0.08)), chance.pick((0.0, 0.05, 0.1))
         only = Faults.only(kick=kick, slow=slow, short_page=0.1, unprocessed=0.2)
+        only = replace(only, entry_failed=0.1, job_twice=0.1)
         scaled = faults.scaled(chance.pick((0.3, 1.0, 1.0, 2.0)))
         return cls(
             calm=calm,
@@ -67,6 +72,8 @@ class Plan:
             lifetime=chance.pick((40, MOMENTS, 6600)),
             presence_limit=100 if calm else chance.pick((3, 5, 100)),
             last_words=chance.happens(0.5),
+            direct_fanout=chance.pick((0, 2, 5, 250)),
+            max_deliveries=chance.pick((2, 6)),
         )
 
     def client(self, chance: Chance) -> Settings:

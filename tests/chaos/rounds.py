@@ -11,7 +11,9 @@ from chalicelib.errors import Unavailable
 from tests.chaos.audits import Auditor
 from tests.chaos.chance import Chance
 from tests.chaos.checks import Checks
+from tests.chaos.deliveries import Deliveries
 from tests.chaos.databases import Watched
+from tests.chaos.debts import Debts
 from tests.chaos.devices import Device
 from tests.chaos.faults import Faults, Misfortune
 from tests.chaos.functions import Functions
@@ -19,11 +21,14 @@ from tests.chaos.gateways import ApiGateway
 from tests.chaos.loads import Load
 from tests.chaos.logs import Logs
 from tests.chaos.plans import MOMENTS, Plan
+from tests.chaos.queues import Sqs
 from tests.chaos.simulation import Endless, Simulation
 from tests.chaos.trace import Trace
 
 # How long it may take until nothing is under way, once there is nothing to do.
 _PATIENCE = 60.0
+# What has failed several times waits minutes until it is tried again.
+_QUEUE_PATIENCE = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,7 @@ class Result:
 def play(seed: int, faults: Faults, new_store: Callable[[], Any], *, show: bool = False) -> Result:
     """Play one round."""
     world = _Round(seed, faults, new_store(), show=show)
-    with _logged(world.trace):
+    with _logged(world):
         try:
             world.play()
         except Endless as endless:
@@ -60,7 +65,9 @@ class _Round:
         self._audit = Auditor(store, self.trace)
         self._misfortune = Misfortune(self.plan.faults, chance.fork("faults"), self.trace)
         watched = Watched(store, self.simulation, self.trace)
-        common = (self.simulation, self._misfortune, self.trace, self._audit)
+        self._debts = Debts(lambda: self.simulation.now)
+        self._sqs = Sqs(self.simulation, self._misfortune, self.trace, self._debts)
+        common = (self.simulation, self._misfortune, self.trace, self._audit, self._debts)
         self._functions = Functions(
             self.plan,
             simulation=self.simulation,
@@ -68,6 +75,7 @@ class _Round:
             misfortune=self._misfortune,
             trace=self.trace,
             audit=self._audit,
+            sqs=self._sqs,
         )
         self._gateway = ApiGateway(self._functions, *common)
         self._all: list[Device] = []
@@ -176,15 +184,19 @@ class _Round:
         """Let some time pass, and then a moment come at which nothing is under way."""
         end = self.simulation.now + seconds
         self.simulation.run(end)
+        while self._sqs.pending and self.simulation.now < end + _QUEUE_PATIENCE:
+            self.simulation.run(self.simulation.now + 1)
+        end = max(end, self.simulation.now)
         while self._is_busy() and self.simulation.now < end + _PATIENCE:
             self.simulation.run(self.simulation.now + 0.05)
         if self._is_busy():
             open_ = [f"{it.name} of {it.caller.label}" for it in self._gateway.open]
-            self.trace.find(f"no peace: {self.simulation.running} functions run, {open_} are open")
+            at_work = f"{self.simulation.running} functions run, {self._sqs.pending} jobs wait"
+            self.trace.find(f"no peace: {at_work}, {open_} are open")
 
     def _is_busy(self) -> bool:
         links = [len(device.links) for device in self._alive()]
-        under_way = self.simulation.running or self._gateway.travelling
+        under_way = self.simulation.running or self._gateway.travelling or self._sqs.pending
         return bool(under_way) or links != [1] * len(links) or not self._are_online()
 
     def _are_online(self) -> bool:
@@ -198,27 +210,31 @@ class _Round:
         Checks(self._alive(), self._all, logs).run(
             self.plan, self._gateway, self._audit, self.trace
         )
+        deliveries = Deliveries(self._debts, self._sqs, self._gateway, logs)
+        deliveries.run(self.plan, self.trace)
         self.trace.counts["entries"] += sum(map(len, logs.rooms.values()))
         self.trace.counts["asked for"] += sum(len(device.intents) for device in self._all)
         self.trace.counts["holes asked for"] += sum(device.repairs for device in self._all)
 
 
 class _Listener(logging.Handler):
-    """Takes it as wrong whatever the server logs as an error, but that the database failed it."""
+    """Takes it as wrong whatever is logged as an error, but what the faults are the cause of."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, world: _Round) -> None:
         super().__init__(logging.ERROR)
-        self._trace = trace
+        self._trace = world.trace
+        self._fails_queue = not world.plan.calm
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        if not isinstance(error, Unavailable):
+        is_queue = self._fails_queue and record.name == "chalicelib.queues"
+        if not isinstance(error, Unavailable) and not is_queue:
             self._trace.find(f"logged: {record.getMessage()}: {error!r}")
 
 
 @contextmanager
-def _logged(trace: Trace) -> Iterator[None]:
-    logger, listener = logging.getLogger("chalicelib"), _Listener(trace)
+def _logged(world: _Round) -> Iterator[None]:
+    logger, listener = logging.getLogger("chalicelib"), _Listener(world)
     was = logger.propagate
     logger.addHandler(listener)
     logger.propagate = False
