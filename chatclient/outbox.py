@@ -125,7 +125,9 @@ class Outbox:
         item = self._items.pop(cid)
         request = item.request
         by_client = request.first_sent is not None and failure.code in _OWN_CODES
-        uncertain = by_client or (failure.retryable and request.unanswered)
+        # Who was banned after the first try is refused before the server looks for its cid.
+        by_later = failure.retryable or failure.code == "forbidden"
+        uncertain = by_client or (by_later and request.unanswered)
         told = failure.told(cid, request.action, request.place, uncertain=uncertain)
         self._context.updates.append(told)
 

@@ -11,12 +11,19 @@ _ENTRIES = {"message": "message", "edit": "edit", "delete": "delete", "reaction"
 
 
 class Auditor:
-    """Looks into the database itself, past all faults."""
+    """Looks into the database itself, past all faults.
+
+    Attributes:
+        unmarked: The rooms and people whose markers may go, as those of who is banned do.
+        kinds: The types of pushes that are entries of a log.
+    """
 
     def __init__(self, store: Any, trace: Trace) -> None:
         self._store = store
         self._trace = trace
         self._markers: dict[tuple[str, str], int] = {}
+        self.unmarked: set[tuple[str, str]] = set()
+        self.kinds = _ENTRIES.keys()
 
     def written(self, operation: str, arguments: dict[str, Any]) -> None:
         """Check what a call has written."""
@@ -35,7 +42,19 @@ class Auditor:
         """Return where a read marker is."""
         key = {"room": {"S": room}, "member": {"S": member}}
         item = self._store.get_item(TableName=MEMBERSHIPS_TABLE, Key=key).get("Item")
-        return int(item["read_seq"]["N"]) if item else None
+        return int(item["read_seq"]["N"]) if item and "read_seq" in item else None
+
+    def last(self, room: str) -> int:
+        """Return the number of the last entry of a room."""
+        found = self._store.query(
+            TableName=MESSAGES_TABLE,
+            KeyConditionExpression="room = :room",
+            ExpressionAttributeValues={":room": {"S": room}},
+            ScanIndexForward=False,
+            ConsistentRead=True,
+            Limit=1,
+        )["Items"]
+        return int(found[0]["seq"]["N"]) if found else 0
 
     def _check_told(self, connection: str, told: dict[str, Any], *, is_open: bool) -> None:
         kind, code = told.get("type"), told.get("code")
@@ -50,7 +69,7 @@ class Auditor:
 
     def _check_marker(self, key: dict[str, Any]) -> None:
         room, member = key["room"]["S"], key["member"]["S"]
-        if member == _ROOM:
+        if member == _ROOM or (room, member) in self.unmarked:
             return
         now, before = self.marker(room, member), self._markers.get((room, member), 0)
         if now is None or now < before:

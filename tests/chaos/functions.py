@@ -9,7 +9,7 @@ from chalicelib.settings import Settings
 from tests.chaos.audits import Auditor
 from tests.chaos.databases import FaultyClient
 from tests.chaos.faults import Misfortune
-from tests.chaos.plans import Plan
+from tests.chaos.plans import ADMIN, Plan
 from tests.chaos.queues import Sqs, SqsClient
 from tests.chaos.simulation import Simulation
 from tests.chaos.trace import Trace
@@ -213,6 +213,7 @@ def _settings(plan: Plan) -> Settings:
             "VISITS_PER_HOUR": "0",
             "FRAME_RATE": "0",
             "GUESTS": "true",
+            "ADMINS": ADMIN,
             "METRICS": "false",
             "LOBBY": "lobby",
             "LEASE_SECONDS": str(plan.lease),

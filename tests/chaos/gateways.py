@@ -8,12 +8,17 @@ from typing import Any, Protocol
 
 from chalicelib.gateway import Outcome
 from tests.chaos.audits import Auditor
+from tests.chaos.bans import Bans
 from tests.chaos.debts import Debts
 from tests.chaos.faults import Misfortune
 from tests.chaos.functions import Functions
+from tests.chaos.plans import ADMIN
 from tests.chaos.simulation import Simulation
 from tests.chaos.trace import Trace
 
+# Who has left may have joined again (L8), who was banned may be back, and the server does not
+# remember the cid of a reaction that changed nothing, but would now.
+_HARMFUL_LATE = ("react", "unsubscribe", "ban", "unban")
 _LARGEST_IN, _LARGEST_OUT = 32 * 1024, 128 * 1024
 
 
@@ -21,6 +26,7 @@ class Caller(Protocol):
     """Who is at the other end of connections."""
 
     label: str
+    person: str
 
     def opened(self, link: int) -> None: ...
     def refused(self, link: int, status: int) -> None: ...
@@ -57,8 +63,10 @@ class ApiGateway:
         simulation: Simulation,
         misfortune: Misfortune,
         trace: Trace,
+        *,
         audit: Auditor,
         debts: Debts,
+        bans: Bans,
     ) -> None:
         self._functions = functions
         self._simulation = simulation
@@ -66,6 +74,7 @@ class ApiGateway:
         self._trace = trace
         self._audit = audit
         self._debts = debts
+        self._bans = bans
         self._requests = count(1)
         self._numbers = count(1)
         self._connections: dict[str, Connection] = {}
@@ -89,6 +98,13 @@ class ApiGateway:
             self._later(0.02, lambda: self._shake_hands(connection, event))
         return connection
 
+    def admit(self, caller: Caller) -> Connection:
+        """Return a connection that is open without a handshake, and stays so."""
+        connection = Connection(f"c{next(self._numbers):04d}", caller, 0)
+        connection.phase = Phase.OPEN
+        self._connections[connection.name] = connection
+        return connection
+
     def frame(self, connection: Connection, text: str) -> None:
         """Take a frame from a client."""
         self._trace.note(connection.caller.label, f"> {connection.name} {text}")
@@ -96,9 +112,7 @@ class ApiGateway:
             self._trace.find(f"{connection.name} sent a frame of {len(text)} characters")
         if not connection.wired:
             return
-        # What is harmful late: who has left may have joined again (L8), and the server does not
-        # remember the cid of a reaction that changed nothing, but would now.
-        is_steady = not any(f'"action":"{it}"' in text for it in ("react", "unsubscribe"))
+        is_steady = not any(f'"action":"{it}"' in text for it in _HARMFUL_LATE)
         for _ in range(1 + (is_steady and self._misfortune.strikes("frame_twice"))):
             late = is_steady and self._misfortune.strikes("frame_late")
             delay = self._delay(0.02, 4.0 if late else 0.0)
@@ -190,8 +204,16 @@ class ApiGateway:
             self._trace.find(f"a frame of {len(frame)} bytes to {name}")
         if outcome is Outcome.DELIVERED:
             self._debts.pay(name, frame)
+            self._note_ban(connection, frame)
+            self._bans.posted(connection.caller.person, frame, self._simulation.now)
             self._carry(connection, frame.decode())
         return outcome
+
+    def _note_ban(self, connection: Connection, frame: bytes) -> None:
+        if connection.caller.person == ADMIN and b'"action":"ban"' in frame:
+            told = json.loads(frame)
+            if told["type"] == "ack":
+                self._bans.begin(told["room"], told["user"], self._simulation.now)
 
     def _check(self, name: str) -> Outcome:
         is_open = self._connections[name].phase is Phase.OPEN

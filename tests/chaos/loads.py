@@ -138,6 +138,7 @@ class Load:
 
     def _leave(self, room: str) -> None:
         if not room.startswith(DIRECT_PREFIX):
+            self._device.marks.pop(room, None)  # what was not told yet is not told any more
             self._device.core.unfollow(room)
 
     def _scroll(self, room: str) -> None:

@@ -8,6 +8,7 @@ from tests.chaos.chance import Chance
 from tests.chaos.faults import Faults
 
 PEOPLE = ("ada", "bob", "cyd", "dee", "eve", "fay", "gus", "hal")
+ADMIN = "rhea"
 LOBBY = "lobby"
 MOMENTS = 90  # a connection that lives so long is handed over while a round lasts
 ROOMS = (LOBBY, "tea", "cake", "den", "attic")
@@ -28,6 +29,7 @@ class Plan:
         skew: how far clocks are off, either way.
         direct_fanout: rooms of more connections go by way of the queue.
         max_deliveries: how often a delivery is tried by way of the queue.
+        moderated: whether somebody bans people.
         last_words: whether something is said in every room when the faults are over.
     """
 
@@ -47,6 +49,7 @@ class Plan:
     last_words: bool
     direct_fanout: int
     max_deliveries: int
+    moderated: bool
 
     @classmethod
     def draw(cls, chance: Chance, faults: Faults) -> Self:
@@ -74,6 +77,7 @@ class Plan:
             last_words=chance.happens(0.5),
             direct_fanout=chance.pick((0, 2, 5, 250)),
             max_deliveries=chance.pick((2, 6)),
+            moderated=chance.happens(0.6) and not calm,
         )
 
     def client(self, chance: Chance) -> Settings:

@@ -9,17 +9,19 @@ from typing import Any
 
 from chalicelib.errors import Unavailable
 from tests.chaos.audits import Auditor
+from tests.chaos.bans import Bans
 from tests.chaos.chance import Chance
 from tests.chaos.checks import Checks
-from tests.chaos.deliveries import Deliveries
 from tests.chaos.databases import Watched
 from tests.chaos.debts import Debts
+from tests.chaos.deliveries import Deliveries
 from tests.chaos.devices import Device
 from tests.chaos.faults import Faults, Misfortune
 from tests.chaos.functions import Functions
 from tests.chaos.gateways import ApiGateway
 from tests.chaos.loads import Load
 from tests.chaos.logs import Logs
+from tests.chaos.moderators import Moderator
 from tests.chaos.plans import MOMENTS, Plan
 from tests.chaos.queues import Sqs
 from tests.chaos.simulation import Endless, Simulation
@@ -67,7 +69,8 @@ class _Round:
         watched = Watched(store, self.simulation, self.trace)
         self._debts = Debts(lambda: self.simulation.now)
         self._sqs = Sqs(self.simulation, self._misfortune, self.trace, self._debts)
-        common = (self.simulation, self._misfortune, self.trace, self._audit, self._debts)
+        self._bans = Bans(self._audit, self.trace)
+        common = (self.simulation, self._misfortune, self.trace)
         self._functions = Functions(
             self.plan,
             simulation=self.simulation,
@@ -77,12 +80,16 @@ class _Round:
             audit=self._audit,
             sqs=self._sqs,
         )
-        self._gateway = ApiGateway(self._functions, *common)
+        self._gateway = ApiGateway(
+            self._functions, *common, audit=self._audit, debts=self._debts, bans=self._bans
+        )
         self._all: list[Device] = []
 
     def play(self) -> None:
         self.trace.note("-", f"{self.plan}")
         self._people_come()
+        if self.plan.moderated:
+            self._moderate()
         self.simulation.run(self.plan.duration)
         self._kick_many()
         # What was under way goes wrong as everything before.
@@ -112,6 +119,16 @@ class _Round:
                 late = self._chance.happens(0.3)
                 at = self._chance.between(0, self.plan.duration / 2 if late else 2)
                 self.simulation.at(at, partial(self._come, person, f"{person}{number}"))
+
+    def _moderate(self) -> None:
+        Moderator(
+            self._store,
+            self.plan,
+            simulation=self.simulation,
+            gateway=self._gateway,
+            bans=self._bans,
+            chance=self._chance.fork("moderator"),
+        )
 
     def _come(self, person: str, label: str) -> None:
         chance = self._chance.fork(label)

@@ -2,6 +2,8 @@
 
 from itertools import pairwise
 
+import pytest
+
 from chatclient.updates import Done, Failed, Limited
 from tests.client.worlds import World
 
@@ -47,6 +49,24 @@ def test_what_is_refused_again_and_again_fails_at_last(world: World) -> None:
 
     assert ada.failures() == ["rate_limited"]
     assert len(world.server.asked("sendmessage")) < 7
+
+
+@pytest.mark.parametrize(("code", "uncertain"), [("forbidden", True), ("too_large", False)])
+def test_what_was_said_before_a_ban_and_refused_after_it_is_uncertain(
+    world: World,
+    code: str,
+    uncertain: bool,  # noqa: FBT001
+) -> None:
+    ada = world.peer("ada", "tea")
+    world.server.silent.add("sendmessage")
+    ada.core.send("hello", room="tea")
+    world.run()
+    world.server.fail("sendmessage", code, retryable=False)
+
+    world.sleep(11)
+
+    assert world.server.last("tea") == 1
+    assert [(f.code, f.uncertain) for f in ada.all(Failed)] == [(code, uncertain)]
 
 
 def test_a_message_that_may_have_been_said_before_the_refusal_is_uncertain(world: World) -> None:
