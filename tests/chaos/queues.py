@@ -22,7 +22,9 @@ _START_MS = 1_800_000_000_000
 class Invoke(Protocol):
     """What runs a function."""
 
-    def __call__(self, kind: str, event: Any, ended: Callable[[Any, bool], object]) -> object: ...
+    def __call__(
+        self, kind: str, event: Any, ended: Callable[[Any, bool], object], /
+    ) -> object: ...
 
 
 @dataclass(slots=True, eq=False)
