@@ -151,10 +151,13 @@ class Application:
             clock=self._clock,
             new_guest=self._arrivals.reserve,
             revoke_guest=self._claims.revoke,
-            end_sessions=Evictions(
-                self._connections, self._claims, self._courier, self._presence
-            ).evict,
+            end_sessions=self.evictions.evict,
         )
+
+    @cached_property
+    def evictions(self) -> Evictions:
+        """What ends the connections of a person."""
+        return Evictions(self._connections, self._claims, self._courier, self._presence)
 
     @cached_property
     def deliveries(self) -> Deliveries:

@@ -37,6 +37,8 @@ class Faults:
         kick: a connection ends, in any one second.
         unheard: ... and its $disconnect never comes.
         late_end: ... or comes late.
+        logout: a person is logged out, in any one second of any of their devices.
+        delete_lost: a connection that was to be closed stays open.
         restart: ... and the client forgets all that it had.
     """
 
@@ -71,6 +73,8 @@ class Faults:
     kick: float = 0.03
     unheard: float = 0.3
     late_end: float = 0.3
+    logout: float = 0.004
+    delete_lost: float = 0.1
     restart: float = 0.2
 
     @classmethod

@@ -1,9 +1,11 @@
 """Lambda: warm instances of the chat's functions, each with what it remembers and its clock."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from chalicelib.bootstrap import Application
+from chalicelib.errors import Unavailable
 from chalicelib.gateway import Outcome, Post, Recipient
 from chalicelib.settings import Settings
 from tests.chaos.audits import Auditor
@@ -28,7 +30,7 @@ _MOST_PAUSES = 14
 _LONGEST_OUTAGE = 20.0
 T = TypeVar("T", Post, Recipient)
 Posting = Callable[[str, bytes], Outcome]
-Checking = Callable[[str], Outcome]
+Asking = Callable[[str], Outcome]
 
 
 class Functions:
@@ -62,7 +64,8 @@ class Functions:
         self._newest = START
         self._are_right = False
         self.post: Posting = lambda _connection, _frame: Outcome.GONE
-        self.check: Checking = lambda _connection: Outcome.GONE
+        self.check: Asking = lambda _connection: Outcome.GONE
+        self.close: Asking = lambda _connection: Outcome.GONE
 
     def invoke(
         self,
@@ -153,6 +156,10 @@ class _Instance:
     def handle(self, kind: str, event: Any) -> Any:
         if kind == "deliver":
             return self._application.deliveries.deliver(event, remaining=TIMEOUT)
+        if kind == "evict":
+            with suppress(Unavailable):  # some may be left
+                self._application.evictions.evict(event["identity"])
+            return None
         return getattr(self._application.chat, kind)(event)
 
 
@@ -173,7 +180,7 @@ class _Gateway:
         return self._each(probes, self._check)
 
     def disconnect(self, recipients: Sequence[Recipient]) -> list[Outcome]:
-        return [Outcome.RETRYABLE] * len(recipients)  # nothing that is simulated ends connections
+        return self._each(recipients, self._close)
 
     def _each(self, them: Sequence[T], ask: Callable[[T], Outcome]) -> list[Outcome]:
         outcomes: dict[int, Outcome] = {}
@@ -189,6 +196,11 @@ class _Gateway:
         outcome = self._functions.post(post.connection_id, post.frame)
         return Outcome.RETRYABLE if self._misfortune.strikes("post_unsure") else outcome
 
+    def _close(self, recipient: Recipient) -> Outcome:
+        if self._misfortune.strikes("delete_lost"):
+            return Outcome.RETRYABLE
+        return self._functions.close(recipient.connection_id)
+
     def _check(self, probe: Recipient) -> Outcome:
         if self._misfortune.strikes("check_unsure"):
             return Outcome.RETRYABLE
@@ -198,6 +210,8 @@ class _Gateway:
 def _about(event: Any) -> str:
     if "Records" in event:
         return " ".join(record["messageId"] for record in event["Records"])
+    if "identity" in event:
+        return str(event["identity"].user)
     return str(event["requestContext"]["connectionId"])
 
 

@@ -7,6 +7,8 @@ from itertools import count
 from typing import Any, Protocol
 
 from chalicelib.gateway import Outcome
+from chalicelib.identities import Identity
+from chalicelib.models import UserName
 from tests.chaos.audits import Auditor
 from tests.chaos.bans import Bans
 from tests.chaos.debts import Debts
@@ -79,7 +81,8 @@ class ApiGateway:
         self._numbers = count(1)
         self._connections: dict[str, Connection] = {}
         self.travelling = 0
-        functions.post, functions.check = self._post, self._check
+        self._logged_out: set[str] = set()
+        functions.post, functions.check, functions.close = self._post, self._check, self._close
 
     @property
     def open(self) -> list[Connection]:
@@ -146,6 +149,14 @@ class ApiGateway:
         self._end(connection)
         self._later(self._delay(0.05), lambda: connection.caller.lost(connection.link))
 
+    def log_out(self, person: str) -> None:
+        """End all sessions of somebody, who may come again at once."""
+        self._logged_out.add(person)
+        self._trace.counts["logged out"] += 1
+        self._trace.note(person, "is logged out")
+        event = {"identity": Identity(user=UserName(person), version=1)}
+        self._functions.invoke("evict", event, lambda *_: None)
+
     def vanish(self, connection: Connection, *, dies_at: int | None) -> None:
         """End a connection whose $disconnect never comes, or dies at a pause."""
         connection.wired, connection.phase = False, Phase.CLOSED
@@ -199,7 +210,9 @@ class ApiGateway:
         outcome = self._check(name)
         told = f"{outcome.value} {frame.decode()}"
         self._trace.note(self._simulation.who, f"posts to {name}, {told}")
-        self._audit.posted(name, frame, is_open=connection.phase is Phase.OPEN)
+        is_open = connection.phase is Phase.OPEN
+        is_sure = connection.caller.person not in self._logged_out
+        self._audit.posted(name, frame, is_open=is_open and is_sure)
         if len(frame) > _LARGEST_OUT:
             self._trace.find(f"a frame of {len(frame)} bytes to {name}")
         if outcome is Outcome.DELIVERED:
@@ -207,6 +220,14 @@ class ApiGateway:
             self._note_ban(connection, frame)
             self._bans.posted(connection.caller.person, frame, self._simulation.now)
             self._carry(connection, frame.decode())
+        return outcome
+
+    def _close(self, name: str) -> Outcome:
+        outcome = self._check(name)
+        if outcome is Outcome.DELIVERED:
+            self._trace.note(self._simulation.who, f"closes {name}")
+            self._trace.counts["closed by the server"] += 1
+            self.drop(self._connections[name])
         return outcome
 
     def _note_ban(self, connection: Connection, frame: bytes) -> None:

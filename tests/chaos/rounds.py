@@ -161,6 +161,8 @@ class _Round:
                 return
             if self._misfortune.strikes("kick"):
                 self._kick(device)
+            if self._misfortune.strikes("logout"):
+                self._gateway.log_out(device.person)
             self._kick_later(device)
 
         self.simulation.after(1, kick)
