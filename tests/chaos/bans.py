@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.chaos.audits import Auditor
-from tests.chaos.functions import TIMEOUT
 from tests.chaos.trace import Trace
 
-# What was said before a ban may be under way: in the queue for as long as a job counts as fresh,
-# then in an invocation; clocks differ by a second.
-_UNDER_WAY = 5.0 + TIMEOUT + 1.0
+# What was said before a ban may be under way: in invocations that had begun, and in the queue for
+# as long as a job counts as fresh; clocks differ by a second.
+_UNDER_WAY = 5.0 + 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +42,18 @@ class Bans:
         """Note that a ban is about to be lifted."""
         self._bans.pop((room, person), None)
 
-    def posted(self, person: str, frame: bytes, now: float) -> None:
-        """Check what goes to somebody."""
+    def posted(self, person: str, frame: bytes, began: float) -> None:
+        """Check what goes to somebody from an invocation that began at a time."""
         if self._bans:
             told = json.loads(frame)
             for each in told if isinstance(told, list) else [told]:
-                self._check(person, each, now)
+                self._check(person, each, began)
 
-    def _check(self, person: str, told: dict[str, Any], now: float) -> None:
+    def _check(self, person: str, told: dict[str, Any], began: float) -> None:
         room = told.get("room", "")
         ban = self._bans.get((room, person))
         if ban is None or told["type"] not in self._audit.kinds:
             return
-        if told["seq"] > ban.last or now > ban.since + _UNDER_WAY:
+        if told["seq"] > ban.last or began > ban.since + _UNDER_WAY:
             since = f"since {ban.since:.3f}, when {ban.last} was the last"
             self._trace.find(f"{person} is banned {since}, and was pushed {told}", room)

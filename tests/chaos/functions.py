@@ -63,6 +63,7 @@ class Functions:
         self._made = 0
         self._newest = START
         self._are_right = False
+        self._began: dict[str, float] = {}
         self.post: Posting = lambda _connection, _frame: Outcome.GONE
         self.check: Asking = lambda _connection: Outcome.GONE
         self.close: Asking = lambda _connection: Outcome.GONE
@@ -84,6 +85,7 @@ class Functions:
 
         def over(killed: bool) -> None:  # noqa: FBT001 - what a process calls
             instance.busy -= 1
+            self._began.pop(name, None)
             if killed:
                 self._trace.note(instance.name, f"killed in {kind}")
                 self._warm = [one for one in self._warm if one is not instance]
@@ -95,9 +97,14 @@ class Functions:
         if self._misfortune.strikes("kill"):
             dies_at = chance.below(_MOST_PAUSES)
         name = f"{instance.name} {kind} {_about(event)}"
+        self._began.setdefault(name, self._simulation.now)
         process = self._simulation.start(name, work, over, dies_at=dies_at)
         self._simulation.after(TIMEOUT, process.kill)
         self._trace.counts["invocations"] += 1
+
+    def began(self, who: str) -> float:
+        """Return when an invocation began; 0.0 where that is not known for sure."""
+        return self._began.get(who, 0.0)
 
     def set_clocks(self) -> None:
         """Let all clocks be right from now on."""

@@ -218,7 +218,8 @@ class ApiGateway:
         if outcome is Outcome.DELIVERED:
             self._debts.pay(name, frame)
             self._note_ban(connection, frame)
-            self._bans.posted(connection.caller.person, frame, self._simulation.now)
+            began = self._functions.began(self._simulation.who)
+            self._bans.posted(connection.caller.person, frame, began)
             self._carry(connection, frame.decode())
         return outcome
 
