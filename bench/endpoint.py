@@ -1,9 +1,9 @@
 """An HTTP endpoint that takes posts as API Gateway does, after a latency and next to no work.
 
 Prints its URL and that of a dead endpoint beside it, then serves until it is told to stop. `GET
-/answers` returns the seconds of CPU spent and the time of each answer, both since it was last
-asked. Connection ids that start with `hang` are never answered, those with `throttled` get 429
-every other time.
+/answers` returns the seconds of CPU spent, how many answers were given and the time of the last
+one to each connection id, all since it was last asked. Connection ids that start with `hang` are
+never answered, those with `throttled` get 429 every other time.
 """
 
 import argparse
@@ -38,17 +38,21 @@ class Log:
 
     def __init__(self) -> None:
         self._answers: dict[str, float] = {}
+        self._posts = 0
         self._cpu = time.process_time()
 
     def note(self, connection_id: str) -> None:
         """Note that it is being answered now."""
         self._answers[connection_id] = time.monotonic()
+        self._posts += 1
 
     def take(self) -> bytes:
         """Return what was noted, and start again."""
         before, self._cpu = self._cpu, time.process_time()
         taken, self._answers = self._answers, {}
-        return json.dumps({"cpu_s": self._cpu - before, "answers": taken}).encode()
+        posts, self._posts = self._posts, 0
+        cpu_s = self._cpu - before
+        return json.dumps({"cpu_s": cpu_s, "posts": posts, "answers": taken}).encode()
 
 
 class Connection(asyncio.Protocol):

@@ -2,24 +2,18 @@
 
 import argparse
 import contextlib
-import http.client
 import importlib
 import json
 import multiprocessing
 import platform
-import ssl
-import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from functools import cache
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from bench import machine
 from bench.bare import BareSockets, Signer
@@ -36,8 +30,8 @@ from bench.comparison import (
     summary,
 )
 from bench.posters import KEY, REGION, SECRET, Target
+from bench.targets import noted, serving
 
-_ROOT = Path(__file__).resolve().parent.parent
 _DESCRIPTION = """\
 Post one frame to many connections: with boto3 in sequence, boto3 in 32 threads, chalicelib's
 gateway on the AWS Common Runtime, and bare sockets signed by hand, which are the floor. Each way
@@ -61,9 +55,13 @@ _FAULTS_WITHIN = 2.0
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns 0, 1 when a post failed that should not."""
     options = _parser().parse_args(argv)
-    with _endpoint(options) as target, contextlib.ExitStack() as processes:
+    frame = b"x" * options.frame_bytes
+    with (
+        serving(options.latency_ms, frame, tls=options.tls) as target,
+        contextlib.ExitStack() as processes,
+    ):
         ceiling = _ceiling(target)
-        ways = {name: processes.enter_context(_process()) for name in _chosen(options)}
+        ways = {name: processes.enter_context(own_process()) for name in _chosen(options)}
         result = (_faults if options.faults else _compare)(options, target, ways)
     result |= {"endpoint": ceiling, "setting": _setting(options)}
     print(json.dumps(result) if options.json else report(result))
@@ -112,25 +110,8 @@ def _chosen(options: argparse.Namespace) -> list[str]:
     return [GATEWAY] if options.faults else list(_POSTERS)
 
 
-@contextlib.contextmanager
-def _endpoint(options: argparse.Namespace) -> Iterator[Target]:
-    """Start the endpoint, yield what to post to it, and stop it."""
-    with tempfile.TemporaryDirectory() as directory:
-        command = ["-m", "bench.endpoint", "--latency-ms", str(options.latency_ms)]
-        command += ["--tls", directory] if options.tls else []
-        process = subprocess.Popen(
-            [sys.executable, *command], cwd=_ROOT, stdout=subprocess.PIPE, text=True
-        )
-        try:
-            endpoint, dead = (process.stdout.readline() if process.stdout else "").split()
-            certificate = f"{directory}/certificate.pem" if options.tls else None
-            yield Target(endpoint, b"x" * options.frame_bytes, certificate, dead)
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def _process() -> ProcessPoolExecutor:
+def own_process() -> ProcessPoolExecutor:
+    """Return an executor of one process, which shares no memory with this one."""
     context = multiprocessing.get_context("spawn")  # a fork would have the memory of this one
     return ProcessPoolExecutor(1, mp_context=context)
 
@@ -183,12 +164,12 @@ def sprinkle(others: Sequence[str]) -> list[str]:
 def measure(way: str, target: Target, ids: Sequence[str]) -> Sample:
     """Post to everybody once, in the process of this way."""
     post = _poster(way, target)
-    _answers(target)
+    noted(target)
     cpu, started = time.process_time(), time.monotonic()
     outcomes = dict(zip(ids, post(ids), strict=True))
     wall, cpu = time.monotonic() - started, time.process_time() - cpu
     peak = machine.peak_mb()
-    seen = _answers(target)
+    seen = noted(target)
     answers = {key: at - started for key, at in seen["answers"].items()}
     faulty = {key: outcomes.pop(key) for key in ids if key.startswith(FAULTS)}
     counts = dict(Counter(outcomes.values()))
@@ -203,32 +184,17 @@ def _poster(way: str, target: Target) -> Callable[[Sequence[str]], list[str]]:
     return made
 
 
-def _answers(target: Target) -> dict[str, Any]:
-    """Return what the endpoint has noted since it was last asked."""
-    parts = urlsplit(target.endpoint)
-    connection: http.client.HTTPConnection
-    if target.certificate:
-        context = ssl.create_default_context(cafile=target.certificate)
-        connection = http.client.HTTPSConnection(parts.netloc, context=context)
-    else:
-        connection = http.client.HTTPConnection(parts.netloc)
-    with contextlib.closing(connection):
-        connection.request("GET", "/answers")
-        taken: dict[str, Any] = json.load(connection.getresponse())
-        return taken
-
-
 def _ceiling(target: Target) -> dict[str, float]:
     """Load the endpoint with requests signed beforehand: what it takes at most."""
     signer = Signer(target.endpoint, target.frame, region=REGION, key=KEY, secret=SECRET)
     [request] = signer.requests(["ceiling"], time.time())
     bare = BareSockets(target.endpoint, sockets=_CEILING_SOCKETS, certificate=target.certificate)
     bare.exchange([request] * _CEILING_SOCKETS)
-    _answers(target)
+    noted(target)
     started = time.monotonic()
     bare.exchange([request] * _CEILING_REQUESTS)
     wall = time.monotonic() - started
-    busy = _answers(target)["cpu_s"] / wall
+    busy = noted(target)["cpu_s"] / wall
     bare.close()
     return {"posts_per_s": round(_CEILING_REQUESTS / wall), "busy": round(busy, 2)}
 

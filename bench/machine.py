@@ -21,6 +21,11 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
+def description() -> str:
+    """Return what figures of this machine are to be compared with, in a line."""
+    return f"{cores()} cores, {processor()}, Python {platform.python_version()}"
+
+
 def peak_mb(pid: int | None = None) -> float | None:
     """Return the peak of a process's resident memory (this one's by default); None off Linux.
 
