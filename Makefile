@@ -79,16 +79,9 @@ format: $(READY) ## Format the code
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-bench: $(READY) ## Measure start-up, costs, a hot room, fan-out, and the local gateway
-	@$(BIN)/python -m bench.startup
-	@$(BIN)/python -m bench.requests
-	@$(BIN)/python -m bench.append --seconds 20
-	@$(BIN)/python -m bench.fanout
-	@$(BIN)/python -m bench.fanout --tls
-	@$(BIN)/python -m bench.fanout --faults
-	@for sockets in 500 2000; do for post in crt app boto3; do \
-	  $(BIN)/python -m bench.gateway --sockets $$sockets --broadcasts 5 --post $$post || exit 1; \
-	done; done
+bench: $(READY) ## Measure all, and write docs/performance.md and docs/costs.md [ONLY=fanout,room]
+	@$(BIN)/python -m bench.report $(if $(ONLY),--only $(ONLY)); failed=$$?; \
+	  $(BIN)/python -m bench.costs && exit $$failed
 
 clean: ## Remove .venv and everything that tools have left
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

@@ -63,15 +63,24 @@ def gathered(
         target: Where posts go.
         service_s: Seconds before each answer of DynamoDB and SQS.
     """
+    with ExitStack() as stack:
+        services, environ = stack.enter_context(served(people, target, service_s=service_s))
+        sender, worker = (stack.enter_context(Function(environ)) for _ in range(2))
+        yield Audience(set(people), services, target, sender, worker)
+
+
+@contextmanager
+def served(
+    people: Sequence[ConnectionId], target: Target, *, service_s: float
+) -> Iterator[tuple[Services, dict[str, str]]]:
+    """Yield what serves people in a room, and the variables of functions that are to use it."""
     now = time.time()
     sessions = [_session(who, target.endpoint, now) for who in (_AUTHOR, *people)]
     members = [subscription_item(session, _ROOM, now) for session in sessions]
     services = Services(service_s, members)
     services.put(CONNECTIONS_TABLE, connection_item(sessions[0]))
-    with ExitStack() as stack:
-        environ = _environ(stack.enter_context(services.served()), target.endpoint)
-        sender, worker = (stack.enter_context(Function(environ)) for _ in range(2))
-        yield Audience(set(people), services, target, sender, worker)
+    with services.served() as url:
+        yield services, _environ(url, target.endpoint)
 
 
 def _session(connection_id: ConnectionId, endpoint: str, now: float) -> Session:
@@ -119,7 +128,7 @@ class Audience:
         self._target = target
         self._sender = sender
         self._worker = worker
-        self._cid = 0
+        self._said = 0
 
     def say(self) -> Sample:
         """Let the author say something; return when everybody has it.
@@ -136,7 +145,8 @@ class Audience:
         poller.start()
         began = time.monotonic()
         try:
-            sender = self._sender.invoke("websocket_message", self._event())
+            self._said += 1
+            sender = self._sender.invoke("websocket_message", message(self._said))
         finally:
             ended.set()
             poller.join(_PATIENCE)
@@ -168,20 +178,26 @@ class Audience:
         last = max(answers.values())
         return Sample(ack - began, last - began, sender, worker, seen["posts"], counts)
 
-    def _event(self) -> dict[str, Any]:
-        self._cid += 1
-        cid = f"3f2b8c1e-8d5a-4c7e-9b1f-{self._cid:012}"
-        wish = {"action": "sendmessage", "room": _ROOM, "message": _TEXT, "id": 1, "cid": cid}
-        return {
-            "requestContext": {
-                "routeKey": "$default",
-                "eventType": "MESSAGE",
-                "connectionId": _AUTHOR,
-                "requestId": f"bench-{self._cid}",
-                "domainName": "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com",
-                "apiId": "a1b2c3d4e5",
-                "stage": "api",
-            },
-            "body": json.dumps(wish),
-            "isBase64Encoded": False,
-        }
+
+def message(number: int) -> dict[str, Any]:
+    """Return the event of a frame with which the author says something, each time another."""
+    wish = {
+        "action": "sendmessage",
+        "room": _ROOM,
+        "message": _TEXT,
+        "id": 1,
+        "cid": f"3f2b8c1e-8d5a-4c7e-9b1f-{number:012}",
+    }
+    return {
+        "requestContext": {
+            "routeKey": "$default",
+            "eventType": "MESSAGE",
+            "connectionId": _AUTHOR,
+            "requestId": f"bench-{number}",
+            "domainName": "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com",
+            "apiId": "a1b2c3d4e5",
+            "stage": "api",
+        },
+        "body": json.dumps(wish),
+        "isBase64Encoded": False,
+    }

@@ -101,18 +101,18 @@ def ratios(rows: Mapping[str, Row]) -> dict[str, float]:
     return {name: round(ratio, 2) for name, ratio in found.items()}
 
 
-def report(result: Mapping[str, Any]) -> str:
-    """Return the tables to print, in Markdown."""
+def report(result: Mapping[str, Any], *, ratios: bool = True) -> str:
+    """Return the tables to print, in Markdown, with or without that of the ratios."""
     lines = [
         *_preface(result["setting"], result["endpoint"]),
         "",
         f"| {' | '.join(_COLUMNS)} |",
         "|" + "---|" * len(_COLUMNS),
         *(_line(name, row) for name, row in result["ways"].items()),
-        "",
-        "| ratio | |\n|---|---|",
-        *(f"| {name} | {ratio:.2f} |" for name, ratio in result["ratios"].items()),
     ]
+    if ratios:
+        lines += ["", "| ratio | |\n|---|---|"]
+        lines += [f"| {name} | {ratio:.2f} |" for name, ratio in result["ratios"].items()]
     return "\n".join(lines)
 
 
@@ -124,7 +124,7 @@ def _preface(setting: Mapping[str, Any], endpoint: Mapping[str, Any]) -> list[st
     return [
         f"{what}, {how}; {least}.",
         f"The endpoint takes {most}: that is all the load there is without signing.",
-        f"{setting['machine']}, Python {setting['python']}, load {setting['load']}.",
+        f"{setting['machine']}, load {setting['load']}.",
     ]
 
 

@@ -5,7 +5,6 @@ import contextlib
 import importlib
 import json
 import multiprocessing
-import platform
 import sys
 import time
 from collections import Counter
@@ -207,9 +206,8 @@ def _setting(options: argparse.Namespace) -> dict[str, Any]:
         "frame_bytes": options.frame_bytes,
         "tls": options.tls,
         "least_ms": rounds * options.latency_ms,
-        "machine": f"{machine.cores()} cores, {machine.processor()}",
+        "machine": machine.description(),
         "load": round(machine.load(), 1),
-        "python": platform.python_version(),
     }
 
 

@@ -6,6 +6,9 @@ import platform
 import sys
 from pathlib import Path
 
+# The exit code of a benchmark that cannot be run on this machine; it says why on stderr.
+SKIPPED = 3
+
 
 def cores() -> int:
     """Return how many cores this process may use."""

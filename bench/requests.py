@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -370,10 +370,14 @@ def main() -> int:
     parser.add_argument(
         "--people", type=int, default=PEOPLE, help="in the room (default: %(default)s)"
     )
-    people = max(2, parser.parse_args().people)
-    print("| action | DynamoDB requests | WCU | RCU | posts |\n|---|---|---|---|---|")
+    parser.add_argument("--json", action="store_true", help="a line of JSON for each instead")
+    options = parser.parse_args()
+    if not options.json:
+        print("| action | DynamoDB requests | WCU | RCU | posts |\n|---|---|---|---|---|")
     for name in SCENARIOS:
-        print(row(name, measure(name, people=people)), flush=True)
+        cost = measure(name, people=max(2, options.people))
+        told = json.dumps({"action": name, **asdict(cost)}) if options.json else row(name, cost)
+        print(told, flush=True)
     return 0
 
 

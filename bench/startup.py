@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -22,7 +23,12 @@ def main() -> int:
     """Print the time of each run and their median."""
     parser = argparse.ArgumentParser(prog="python -m bench.startup", description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="how many (default: 5)")
-    times = [_first_delivery() for _ in range(max(1, parser.parse_args().runs))]
+    parser.add_argument("--json", action="store_true", help="one JSON object instead")
+    options = parser.parse_args()
+    times = [round(_first_delivery(), 2) for _ in range(max(1, options.runs))]
+    if options.json:
+        print(json.dumps({"seconds": times, "median": statistics.median(times)}))
+        return 0
     print(" ".join(f"{seconds:.2f}" for seconds in times), "s")
     print(f"median {statistics.median(times):.2f} s, Python {sys.version.split()[0]}")
     return 0

@@ -1,6 +1,7 @@
 """Times a transaction of two puts in moto, by the size of its table, with our undo log or not."""
 
 import argparse
+import json
 import statistics
 import sys
 import time
@@ -15,11 +16,15 @@ _SIZES = (0, 1_000, 10_000)
 
 def main() -> int:
     """Print a row for each size: milliseconds, the median of a few transactions."""
-    argparse.ArgumentParser(prog="python -m bench.transactions", description=__doc__).parse_args()
-    print("items    moto ms    localgateway ms")
+    parser = argparse.ArgumentParser(prog="python -m bench.transactions", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="a line of JSON for each instead")
+    as_json = parser.parse_args().json
+    if not as_json:
+        print("items    moto ms    localgateway ms")
     for size in _SIZES:
         theirs, ours = _median(size, nullcontext()), _median(size, cheap_transactions())
-        print(f"{size:<8,} {theirs:<10.2f} {ours:.2f}")
+        figures = {"items": size, "moto_ms": round(theirs, 2), "localgateway_ms": round(ours, 2)}
+        print(json.dumps(figures) if as_json else f"{size:<8,} {theirs:<10.2f} {ours:.2f}")
     return 0
 
 
