@@ -1,9 +1,9 @@
-"""A copy of what is deployed: app.py, chalicelib, and what requirements.txt asks for."""
+"""A copy of what is deployed, and of what Lambda's runtime has besides."""
 
 import inspect
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -22,12 +22,21 @@ def assemble(folder: Path) -> None:
     shutil.copytree(_ROOT / "chalicelib", folder / "chalicelib", ignore=_BYTECODE)
     shutil.copy(_ROOT / "app.py", folder)
     _copy_chalice(folder / "chalice")
-    for distribution in _required():
+    lines = (_ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    for distribution in _closure(line for line in lines if line and not line.startswith("#")):
         for file in distribution.files or ():
             if ".." not in file.parts and file.suffix != ".pyc":
                 target = folder / file
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(str(file.locate()), target)
+
+
+def link_runtime(folder: Path) -> None:
+    """Put boto3 and what it requires into a new folder, with their bytecode."""
+    for distribution in _closure(["boto3"]):
+        for name in {file.parts[0] for file in distribution.files or ()} - {".."}:
+            if not name.startswith("__") and not (folder / name).exists():
+                (folder / name).symlink_to(Path(str(distribution.locate_file(name))))
 
 
 def _copy_chalice(folder: Path) -> None:
@@ -36,10 +45,9 @@ def _copy_chalice(folder: Path) -> None:
         shutil.copy(inspect.getfile(module), folder)
 
 
-def _required() -> Iterator[metadata.Distribution]:
-    lines = (_ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    waiting = [line for line in lines if line and not line.startswith("#")]
-    seen = set[str]()
+def _closure(requirements: Iterable[str]) -> Iterator[metadata.Distribution]:
+    """Yield what is required, and what that requires."""
+    waiting, seen = list(requirements), set[str]()
     while waiting:
         match = _NAME.match(waiting.pop())
         name = match.group().lower() if match else ""

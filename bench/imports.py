@@ -16,7 +16,7 @@ from statistics import median
 from typing import Any
 
 from bench.audience import message, served
-from bench.deployed import assemble
+from bench.deployed import assemble, link_runtime
 from bench.targets import serving
 
 _DESCRIPTION = """\
@@ -37,9 +37,7 @@ BOTO3, APP, COMPILED, MESSAGE = (
     "import app, with bytecode",
     "import app, first message",
 )
-# Without awscrt, which botocore imports where it is; the runtime has none beside our package.
 _BOTO3 = """\
-sys.modules["awscrt"] = sys.modules["awscrt.auth"] = None
 import boto3
 boto3.session.Session().client("dynamodb")"""
 _MESSAGE = """\
@@ -99,13 +97,18 @@ def _measure(runs: int) -> dict[str, Any]:
         serving(0, b"") as target,
         served([], target, service_s=0) as (_, environ),
     ):
-        source, compiled = Path(place, "source"), Path(place, "compiled")
-        for folder in (source, compiled):
+        alone, runtime, source, compiled = (
+            Path(place, name) for name in ("alone", "runtime", "source", "compiled")
+        )
+        for folder in (alone, runtime, source, compiled):
             folder.mkdir()
+        for folder in (source, compiled):
             assemble(folder)
         compileall.compile_dir(compiled, quiet=2)
+        link_runtime(runtime)
+        environ["PYTHONPATH"] = str(runtime)
         ways = {
-            BOTO3: (source, _BOTO3),
+            BOTO3: (alone, _BOTO3),
             APP: (source, "import app"),
             COMPILED: (compiled, "import app"),
             MESSAGE: (source, _MESSAGE.format(event=json.dumps(message(1)))),
@@ -152,7 +155,7 @@ def _python(folder: Path, environ: Mapping[str, str], *arguments: str) -> str:
     """Return what a fresh Python says on stderr. Raises CalledProcessError."""
     variables = {**environ, "PATH": os.environ.get("PATH", ""), "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
-        [sys.executable, *arguments],
+        [sys.executable, "-S", *arguments],  # nothing but the copy and the runtime
         cwd=folder,
         env=variables,
         stdout=subprocess.DEVNULL,

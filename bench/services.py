@@ -1,9 +1,9 @@
 """DynamoDB and SQS on loopback, with next to no work of their own, for bench.room.
 
 They speak the protocols of AWS, so what boto3 takes to speak them is measured. What they answer
-comes from the database and the queue in memory that the tests have, but for the members of the room
-that is measured: these are made ready beforehand, as pages of at most 1 MB that DynamoDB would
-make. So the time of a request is the latency that is asked for, however full the room is.
+comes from the database and the queue in memory that the tests have, but for reading all members of
+the room that is measured: they are made ready beforehand, as the pages of at most 1 MB that
+DynamoDB would make. So the time of a request is the latency that is asked for, however full the room is.
 """
 
 import json
@@ -46,7 +46,10 @@ class Services:
         self._sqs = MemorySqs(time.time, redrive=(DELIVERIES_QUEUE, DEAD_LETTER_QUEUE))
         self._changed = threading.Condition()
         self._counts: Counter[str] = Counter()
-        self._pages = dict(_pages(members))
+        items = list(members)
+        self._pages = dict(_pages(items))
+        for item in items:  # a worker that comes late asks for each of them
+            self.put(CONNECTIONS_TABLE, item)
 
     def put(self, table: str, item: Item) -> None:
         """Write an item past the functions."""

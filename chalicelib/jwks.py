@@ -7,27 +7,23 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
-from jwt import PyJWK
-from jwt.exceptions import PyJWTError
-
 from chalicelib import strictjson
 from chalicelib.errors import Unavailable
 from chalicelib.models import LOOPBACK
+from chalicelib.signatures import ES256, RS256, Verifier, verifier
 
 FRESH_SECONDS = 3600
 STALE_SECONDS = 86_400
 UNKNOWN_KEY_PAUSE = 30
 FAILURE_PAUSE = 10
 
-_RSA_BITS = range(2048, 8193)
 # A key is for one algorithm, by its type and curve: never what a token's header says.
-# The members are those of a public key; PyJWT would make a private key of what has more.
-_ALGORITHMS = {("RSA", None): "RS256", ("EC", "P-256"): "ES256"}
-_MEMBERS = ("kty", "crv", "n", "e", "x", "y")
+_ALGORITHMS = {("RSA", None): RS256, ("EC", "P-256"): ES256}
 _SERVICE = "the identity provider"
 
 logger = logging.getLogger(__name__)
-_Keys: TypeAlias = Mapping[tuple[str | None, str], PyJWK]
+_Name: TypeAlias = tuple[str | None, str]
+_Keys: TypeAlias = Mapping[_Name, Verifier]
 
 
 class _Snapshot(NamedTuple):
@@ -68,7 +64,7 @@ class Jwks:
         self._tried_at = -math.inf
         self._failed = False
 
-    def find(self, kid: str | None, algorithm: str) -> PyJWK | None:
+    def find(self, kid: str | None, algorithm: str) -> Verifier | None:
         """Return the key of this name for an algorithm; None when the issuer has none.
 
         Without a name it is the issuer's only key, see
@@ -86,7 +82,7 @@ class Jwks:
             raise Unavailable(service=_SERVICE, retry_after_ms=FAILURE_PAUSE * 1000)
         return key
 
-    def _known(self, kid: str | None, algorithm: str, max_age: int) -> PyJWK | None:
+    def _known(self, kid: str | None, algorithm: str, max_age: int) -> Verifier | None:
         keys, fetched_at = self._snapshot
         if self._since(fetched_at) >= max_age:
             return None
@@ -128,22 +124,17 @@ def _parse(document: bytes) -> _Keys:
     members = _object(document).get("keys")
     if not isinstance(members, list):
         raise _malformed("the set of keys has no list of keys")
-    found = [key for key in map(_key, members) if key is not None]
-    return {(key.key_id, key.algorithm_name): key for key in found}
+    return dict(key for key in map(_key, members) if key is not None)
 
 
-def _key(jwk: Any) -> PyJWK | None:
+def _key(jwk: Any) -> tuple[_Name, Verifier] | None:
     if not isinstance(jwk, dict):
         return None
     algorithm = _algorithm(jwk)
     if algorithm is None or not isinstance(jwk.get("kid"), str | None):
         return None
-    members = {name: jwk[name] for name in (*_MEMBERS, "kid") if name in jwk}
-    try:
-        key = PyJWK(members, algorithm)
-    except PyJWTError:
-        return None
-    return key if algorithm == "ES256" or key.key.key_size in _RSA_BITS else None
+    verify = verifier(jwk, algorithm)
+    return ((jwk.get("kid"), algorithm), verify) if verify else None
 
 
 def _algorithm(jwk: dict[str, Any]) -> str | None:

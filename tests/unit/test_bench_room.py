@@ -103,6 +103,18 @@ def test_the_members_come_in_pages_of_a_megabyte_as_from_dynamodb() -> None:
     assert services.take()["DynamoDB_20120810.Query"] == 3
 
 
+def test_a_worker_that_comes_late_finds_who_is_still_there() -> None:
+    services = Services(0, [subscription(1)])
+    keys = [{"pk": {"S": "room#lobby"}, "sk": {"S": f"c{number:05}"}} for number in (1, 2)]
+
+    with services.served() as url:
+        found = client("dynamodb", url).batch_get_item(
+            RequestItems={CONNECTIONS_TABLE: {"Keys": keys}}
+        )
+
+    assert found["Responses"][CONNECTIONS_TABLE] == [subscription(1)]
+
+
 class Mute(Function):
     """Handles everything, and posts nothing."""
 

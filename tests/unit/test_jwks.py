@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding
 from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import RSAAlgorithm
@@ -199,10 +200,11 @@ def test_a_key_that_is_fit_is_used(issuer: Issuer, clock: Clock, member: dict[st
     issuer.documents[JWKS] = key_set("?", member)
     keys = Jwks(ISSUER, url=ISSUER + JWKS, fetch=issuer.fetch, clock=clock)
 
-    found = keys.find("k", "RS256")
+    verify = keys.find("k", "RS256")
 
-    assert found is not None
-    assert not hasattr(found.key, "private_numbers")
+    signature = rsa_key("one").sign(b"said", padding.PKCS1v15(), hashes.SHA256())
+    assert verify is not None
+    assert [verify(b"said", signature), verify(b"not said", signature)] == [True, False]
 
 
 @pytest.mark.parametrize(
