@@ -22,6 +22,7 @@ def chart(
     `logarithmic` is the horizontal axis too, from the smallest x, which is above 0 then.
     """
     points = [point for line in lines.values() for point in line]
+    logarithmic = logarithmic and len({x for x, _ in points}) > 1
     right, left = max(x for x, _ in points), min(x for x, _ in points)
     low = math.floor(math.log10(min(y for _, y in points)))
     high = math.ceil(math.log10(max(y for _, y in points)))
@@ -29,16 +30,16 @@ def chart(
     def along(x: float) -> float:
         return math.log(x / left) / math.log(right / left) if logarithmic else x / right
 
-    def place(x: float, y: float) -> tuple[float, float]:
+    def height(y: float) -> float:
         share = (math.log10(y) - low) / max(1, high - low)
-        return (
-            _LEFT + (_WIDTH - _LEFT - 2 * _RIGHT) * along(x),
-            _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * share,
-        )
+        return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * share
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return _LEFT + (_WIDTH - _LEFT - 2 * _RIGHT) * along(x), height(y)
 
     parts = _sheet(_HEIGHT)
     for exponent in range(low, high + 1):
-        _, y = place(0, 10.0**exponent)
+        y = height(10.0**exponent)
         parts.append(f'<path d="M{_LEFT} {y:.0f}H{_WIDTH - _RIGHT}" stroke="#dddddd"/>')
         parts.append(_text(_LEFT - 8, y + 4, f"{10.0**exponent:g}", "end"))
     parts += [

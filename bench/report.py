@@ -93,7 +93,7 @@ def write(
     except SkippedError as error:
         _tell(f"{name} is skipped, its old figures stay: {error}")
         return True
-    except (BenchmarkError, DocumentError, KeyError, ValueError, TypeError) as error:
+    except (BenchmarkError, DocumentError, LookupError, ValueError, TypeError) as error:
         _tell(f"{name} failed, its old figures stay: {type(error).__name__}: {error}")
         return False
     _tell(f"{name}: {time.monotonic() - began:.0f} s")

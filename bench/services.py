@@ -3,7 +3,8 @@
 They speak the protocols of AWS, so what boto3 takes to speak them is measured. What they answer
 comes from the database and the queue in memory that the tests have, but for reading all members of
 the room that is measured: they are made ready beforehand, as the pages of at most 1 MB that
-DynamoDB would make. So the time of a request is the latency that is asked for, however full the room is.
+DynamoDB would make. So the time of a request is the latency that is asked for, however full the
+room is.
 """
 
 import json
