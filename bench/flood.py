@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _server() as url:
             result = asyncio.run(_measure(url, options))
     except (OSError, TimeoutError, aiohttp.ClientError) as error:
-        print(f"bench.flood: failed: {error or type(error).__name__}", file=sys.stderr)
+        print(f"bench.flood: failed: {str(error) or type(error).__name__}", file=sys.stderr)
         return 1
     print(json.dumps(asdict(result)) if options.json else _table(result))
     return 1 if result.errors else 0

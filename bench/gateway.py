@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except (OSError, HandshakeError, TimeoutError, ExceptionGroup) as error:
         first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
-        print(f"bench.gateway: failed: {first or type(first).__name__}", file=sys.stderr)
+        print(f"bench.gateway: failed: {str(first) or type(first).__name__}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
