@@ -45,6 +45,7 @@ class Options:
     parameters: Mapping[str, str] = field(default_factory=dict)
     partial_batch_failures: Collection[str] = ()
     authorizer: Authorizer | None = None
+    events: bool = True
     limits: Limits = field(default_factory=Limits)
     beliefs: Beliefs = field(default_factory=Beliefs)
 
@@ -92,13 +93,15 @@ def run(options: Options) -> int:
             client=engine.client,
             region=api.region,
             stage=project.stage,
+            timeouts={name: it.timeout for name, it in project.functions.items()},
             partial_batch_failures=options.partial_batch_failures,
         )
         stack.callback(events.stop)
 
         def ready() -> None:
-            events.start()
-            addresses = _addresses(api, engine, options.authorizer)
+            if options.events:
+                events.start()
+            addresses = _addresses(api, engine, options)
             _announce(addresses, project.stage, events, time.monotonic() - started)
 
         server = Server(gateway, runtime, RestGateway(project, runtime), ready=ready)
@@ -196,16 +199,18 @@ def _announce(addresses: list[str], stage: str, events: sources.Sources, elapsed
     sys.stdout.flush()
 
 
-def _addresses(api: Api, engine: Engine, authorizer: Authorizer | None) -> list[str]:
+def _addresses(api: Api, engine: Engine, options: Options) -> list[str]:
     lines = [
         f"  http       http://{api.domain_name}/",
         f"  websocket  ws://{api.domain_name}/{api.stage}",
         f"  engine     {engine.url if engine.url != _NOWHERE else 'none'}",
     ]
-    if authorizer is not None:
+    if (authorizer := options.authorizer) is not None:
         lines.append(
             f"  authorizer {', '.join((authorizer.function, *authorizer.identity_sources))}"
         )
+    if not options.events:
+        lines.append("  events     none run here")
     return lines
 
 

@@ -11,6 +11,7 @@ written for one thread. Some things are mended here, all in memory, none in moto
 - A query sorts the whole table, so each costs more the more people are connected. It looks at its
   own partition instead. Its answer took milliseconds for each item, now a tenth of that.
 - Stream iterators are kept for ever. Only the newest are.
+- A message of a queue is deleted by any receipt it ever had. Only the newest does it.
 """
 
 import argparse
@@ -38,6 +39,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from localgateway.moto_answers import cheap_answers
 from localgateway.moto_queries import cheap_queries
+from localgateway.moto_receipts import newest_receipts
 from localgateway.moto_transactions import cheap_transactions, replaced
 
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -134,6 +136,7 @@ def mended(lock: threading.Lock) -> Iterator[None]:
         cheap_answers(),
         bounded_iterators(),
         polite_long_polls(lock),
+        newest_receipts(),
     ):
         yield
 

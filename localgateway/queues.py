@@ -36,6 +36,7 @@ class QueueSource:
         batching_window: Seconds to wait for a full batch, from its first message.
         workers: Batches at once.
         partial_batch_failures: Honour batchItemFailures in the answer.
+        timeout: Seconds that the function may take, if that is known.
         clock: Seconds that only grow.
     """
 
@@ -51,6 +52,7 @@ class QueueSource:
         batching_window: float = 0,
         workers: int | None = None,
         partial_batch_failures: bool = False,
+        timeout: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.function = function
@@ -62,6 +64,7 @@ class QueueSource:
         self._batch_size = batch_size
         self._window = batching_window or 0
         self._answers = BatchAnswers(function, partial_batch_failures=partial_batch_failures)
+        self._timeout = timeout
         self._clock = clock
         self._found: tuple[str, str] | None = None
         self._stop = threading.Event()
@@ -94,9 +97,27 @@ class QueueSource:
                 url = self._sqs.get_queue_url(QueueName=self._queue)["QueueUrl"]
             except self._sqs.exceptions.QueueDoesNotExist as error:
                 raise SourceUnavailable("does not exist (yet); looking for it again") from error
-            answer = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+            answer = self._sqs.get_queue_attributes(
+                QueueUrl=url, AttributeNames=["QueueArn", "VisibilityTimeout"]
+            )
+            self._check_visibility(int(answer["Attributes"]["VisibilityTimeout"]))
             self._found = (url, answer["Attributes"]["QueueArn"])
         return self._found
+
+    def _check_visibility(self, seconds: int) -> None:
+        """Warn of what AWS refuses when the two are tied together.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+        """
+        if self._timeout is not None and seconds < self._timeout:
+            log.warning(
+                "queue %s: its visibility timeout (%d s) is less than the timeout of %s (%g s): "
+                "AWS refuses that, as messages would come again while they are being handled",
+                self._queue,
+                seconds,
+                self.function,
+                self._timeout,
+            )
 
     def _gather(self, url: str, wait: int) -> list[dict[str, Any]]:
         messages = self._receive(url, self._batch_size, wait)

@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from chalice.app import (
@@ -84,6 +85,7 @@ def find(
     region: str,
     stage: str,
     account: str = ACCOUNT,
+    timeouts: Mapping[str, float] = MappingProxyType({}),
     partial_batch_failures: Collection[str] = (),
 ) -> Sources:
     """Find the event sources that an app registers.
@@ -95,6 +97,7 @@ def find(
         region: Where queues and tables are.
         stage: The stage, which is part of the names of EventBridge rules.
         account: The account in ARNs.
+        timeouts: Seconds that functions may take, by name.
         partial_batch_failures: The functions whose event source mapping reports them.
 
     Raises:
@@ -105,7 +108,16 @@ def find(
     for config in app.event_sources:
         partial = config.name in partial_batch_failures
         if isinstance(config, SQSEventConfig):
-            running.append(_queue(config, invoker, client, region, partial=partial))
+            running.append(
+                _queue(
+                    config,
+                    invoker,
+                    client,
+                    region,
+                    partial=partial,
+                    timeout=timeouts.get(config.name),
+                )
+            )
         elif isinstance(config, DynamoDBEventConfig):
             running.append(_stream(config, invoker, client, region, partial=partial))
         elif isinstance(config, ScheduledEventConfig):
@@ -124,6 +136,7 @@ def _queue(
     region: str,
     *,
     partial: bool,
+    timeout: float | None,
 ) -> QueueSource:
     return QueueSource(
         sqs=client("sqs", region),
@@ -135,6 +148,7 @@ def _queue(
         batching_window=config.maximum_batching_window_in_seconds,
         workers=config.maximum_concurrency,
         partial_batch_failures=partial,
+        timeout=timeout,
     )
 
 

@@ -16,8 +16,9 @@ import pytest
 from botocore.config import Config
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from moto.dynamodbstreams.models import DynamoDBStreamsBackend
-from moto.sqs.models import Queue
+from moto.sqs.models import Message, Queue
 
+from localgateway.moto_receipts import newest_receipts
 from localgateway.moto_server import (
     SerialisedApplication,
     bounded_iterators,
@@ -235,6 +236,40 @@ def test_what_is_patched_is_put_back() -> None:
 
     assert (DynamoDBBackend.transact_write_items, Queue.wait_for_messages) == before
     assert during != before
+
+
+def _received(queue: Queue, times: int) -> list[str]:
+    """Put a message on a queue and return its receipts."""
+    message = Message("id", "body")
+    queue.add_message(message)
+    receipts = []
+    for _ in range(times):
+        message.mark_received()
+        receipts.append(str(message.receipt_handle))
+    return receipts
+
+
+def test_a_receipt_that_is_not_the_newest_does_not_delete() -> None:
+    queue = Queue("jobs", "us-east-1", "123456789012")  # type: ignore[abstract]
+
+    with newest_receipts():
+        old, newest = _received(queue, 2)
+        queue.delete_message(old)
+        kept = len(queue.messages)
+        queue.delete_message(newest)
+
+    assert (kept, len(queue.messages)) == (1, 0)
+
+
+def test_deleting_again_by_the_newest_receipt_is_no_error() -> None:
+    queue = Queue("jobs", "us-east-1", "123456789012")  # type: ignore[abstract]
+
+    with newest_receipts():
+        (receipt,) = _received(queue, 1)
+        queue.delete_message(receipt)
+        queue.delete_message(receipt)
+
+    assert queue.messages == []
 
 
 def _store(lock: Any) -> tuple[DynamoDBBackend, SerialisedApplication]:

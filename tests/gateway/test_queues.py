@@ -11,6 +11,7 @@ import pytest
 from moto import mock_aws
 
 from localgateway.functions import Invocation
+from localgateway.moto_receipts import newest_receipts
 from localgateway.polling import Health, SourceUnavailable, poll
 from localgateway.queues import QueueSource
 from tests.gateway.invokers import (
@@ -407,3 +408,40 @@ def _after_first_message(sqs: Any, stop: threading.Event) -> threading.Event:
 
     sqs.receive_message = receive_and_stop
     return stop
+
+
+def test_a_message_that_came_again_is_not_deleted_by_who_had_it_before(sqs: Any) -> None:
+    url = _queue(sqs)
+    _send(sqs, url, "a")
+
+    class Overtaken(RecordingInvoker):
+        def invoke(self, name: str, event: dict[str, Any]) -> Invocation:
+            sqs.receive_message(QueueUrl=url, VisibilityTimeout=30)
+            return super().invoke(name, event)
+
+    with newest_receipts():
+        _source(sqs, Overtaken()).poll_once(wait=0)
+
+    assert _left(sqs, url) == 1
+
+
+def test_a_visibility_timeout_that_aws_would_refuse_is_warned_of_once(
+    sqs: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    _queue(sqs, VisibilityTimeout="5")
+    source = _source(sqs, RecordingInvoker(), timeout=29.0)
+
+    source.poll_once(wait=0)
+    source.poll_once(wait=0)
+
+    assert caplog.text.count("(5 s) is less than the timeout of work (29 s)") == 1
+
+
+def test_a_visibility_timeout_as_long_as_the_function_may_take_is_right(
+    sqs: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    _queue(sqs, VisibilityTimeout="29")
+
+    _source(sqs, RecordingInvoker(), timeout=29.0).poll_once(wait=0)
+
+    assert caplog.text == ""
