@@ -54,6 +54,7 @@ def _options(parsed: argparse.Namespace) -> Options:
         parameters=dict(parsed.parameter),
         partial_batch_failures=parsed.partial_batch_failures,
         authorizer=_authorizer(parsed),
+        events=not parsed.no_events,
         limits=Limits(
             idle_seconds=parsed.idle_timeout,
             duration_seconds=parsed.max_duration,
@@ -130,6 +131,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FUNCTION",
         help="honour batchItemFailures of this queue or stream handler, as FunctionResponseTypes "
         "does on AWS, which Chalice never sets; may be repeated",
+    )
+    add(
+        "--no-events",
+        action="store_true",
+        help="run no queue, stream and schedule handlers: another gateway on this engine does",
     )
     _add_authorizer(parser)
     _add_limits(parser)

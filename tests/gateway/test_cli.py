@@ -234,6 +234,7 @@ def test_options_reach_what_they_configure(monkeypatch: pytest.MonkeyPatch) -> N
             *("--authorizer", "guard", "--identity-source", "route.request.querystring.a"),
             *("--identity-source", "route.request.header.b", "--authorizer-error-status", "501"),
             *("--authorizer-timeout-status", "504", "--authorizer-throttled-status", "429"),
+            "--no-events",
         ]
     )
 
@@ -257,6 +258,7 @@ def test_options_reach_what_they_configure(monkeypatch: pytest.MonkeyPatch) -> N
     assert options.authorizer == Authorizer("guard", identity_sources=sources)
     assert beliefs.ping_resets_idle
     assert beliefs.unsigned_callbacks
+    assert not options.events
 
 
 def test_an_interrupt_before_the_server_is_up_ends_with_130(

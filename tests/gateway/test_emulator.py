@@ -15,7 +15,7 @@ from localgateway import emulator, schedules
 from localgateway.engine import MotoEngine
 from localgateway.errors import PortError
 from localgateway.events import Api
-from tests.gateway.servers import APPS, MEMORY, PATIENCE, command, process_kept
+from tests.gateway.servers import APPS, MEMORY, PATIENCE, command, eventually, process_kept
 
 API = Api(domain_name="127.0.0.1:8000", region="eu-west-3")
 # What a shell that is used for real work may hold.
@@ -94,6 +94,34 @@ def test_a_foreign_app_runs_unchanged_with_its_table(engine: MotoEngine) -> None
     assert "ConnectedAt" in heard["/info"]
     assert f"engine     {engine.url}\n" in output
     assert left == []
+
+
+def test_without_events_what_is_queued_is_left_to_another_gateway(engine: MotoEngine) -> None:
+    left: list[int] = []
+
+    def scenario(port: int) -> None:
+        with chat(port) as client:
+            client.send("/enqueue")
+            eventually(lambda: _waiting(engine))
+            with pytest.raises(TimeoutError):
+                client.recv(0.5)
+            left.append(_waiting(engine))
+
+    code, output = command([*arguments("sources", engine), "--no-events"], scenario)
+
+    assert code == 0
+    assert left == [1]
+    assert "\n  events     none run here\n" in output
+
+
+def _waiting(engine: MotoEngine) -> int:
+    sqs = engine.client("sqs")
+    url, name = (
+        sqs.get_queue_url(QueueName="sources-jobs")["QueueUrl"],
+        "ApproximateNumberOfMessages",
+    )
+    answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
+    return int(answer["Attributes"][name])
 
 
 def test_queue_stream_and_schedule_handlers_reach_the_sockets(
