@@ -309,6 +309,7 @@ class Application:
             dead_letters=self._settings.dead_letter_queue,
             backoff=self._backoff,
             random=self._random,
+            redelivery=self._settings.redelivery,
         )
 
     @cached_property

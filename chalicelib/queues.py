@@ -19,8 +19,6 @@ logger = logging.getLogger(__name__)
 _BATCH_ENTRIES = 10
 _BATCH_BYTES = 256 * 1024
 _LONGEST_DELAY = 900
-# Seconds before the second attempt by way of the queue; each further one waits four times as long.
-_FIRST_DELAY = 2
 _THREADS = 4
 
 Entry: TypeAlias = tuple[Job, str]
@@ -62,6 +60,8 @@ class SqsQueue:
         queue, dead_letters: Their names.
         backoff: How often, and after how long, it is tried to send.
         random: A number from 0 up to 1.
+        redelivery: The longest wait in seconds before the second attempt to deliver; each further
+            one waits four times as long.
     """
 
     def __init__(
@@ -72,12 +72,14 @@ class SqsQueue:
         dead_letters: str,
         backoff: Backoff,
         random: Callable[[], float],
+        redelivery: float,
     ) -> None:
         self._sqs = sqs
         self._queue = queue
         self._dead_letters = dead_letters
         self._backoff = backoff
         self._random = random
+        self._redelivery = redelivery
 
     def send(self, jobs: Iterable[Job]) -> list[Job]:
         """Queue jobs. See DeliveryQueue.send."""
@@ -137,15 +139,14 @@ class SqsQueue:
     def _seconds(self, queue: str, job: Job) -> int:
         if queue == self._dead_letters:
             return 0
-        return min(_LONGEST_DELAY, int(_delay(job.attempt, self._random)))
+        return min(_LONGEST_DELAY, int(self._delay(job.attempt)))
 
-
-def _delay(attempt: int, random: Callable[[], float]) -> float:
-    """Return the seconds that a job waits, with jitter that keeps at least half of them."""
-    if not attempt:
-        return 0
-    longest: float = _FIRST_DELAY * 4 ** (attempt - 1)
-    return longest * (1 + random()) / 2
+    def _delay(self, attempt: int) -> float:
+        """Return the seconds that a job waits, with jitter that keeps at least half of them."""
+        if not attempt:
+            return 0
+        longest: float = self._redelivery * 4 ** (attempt - 1)
+        return longest * (1 + self._random()) / 2
 
 
 def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:

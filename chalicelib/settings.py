@@ -214,6 +214,8 @@ class Settings:
             by the queue's workers, in chunks of so many.
         max_deliveries: MAX_DELIVERIES, 6, at most 20. How often the delivery of one frame is tried
             by way of the queue until it goes to the dead-letter queue.
+        redelivery: REDELIVERY_SECONDS, 2, at most 60. The longest wait before the second of those
+            tries; each further one waits four times as long, 15 minutes at most.
     """
 
     connections_table: str
@@ -247,6 +249,7 @@ class Settings:
     post_timeout: int = 5
     direct_fanout: int = 250
     max_deliveries: int = 6
+    redelivery: int = 2
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
@@ -291,6 +294,7 @@ class Settings:
             post_timeout=integer("POST_TIMEOUT_SECONDS", 5, 1, 25),
             direct_fanout=integer("DIRECT_FANOUT", 250, 0, 10_000),
             max_deliveries=integer("MAX_DELIVERIES", 6, 1, 20),
+            redelivery=integer("REDELIVERY_SECONDS", 2, 1, 60),
         )
 
     @property

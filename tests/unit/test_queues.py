@@ -62,6 +62,7 @@ def queue(sqs: FakeSqs, clock: Clock) -> SqsQueue:
         dead_letters=DEAD_LETTER_QUEUE,
         backoff=Backoff(clock=clock, sleep=clock.sleep, random=lambda: 0.5, attempts=3),
         random=lambda: 0.5,
+        redelivery=2,
     )
 
 
@@ -182,6 +183,7 @@ def test_sqs_takes_a_job_of_the_queues_of_the_template(clock: Clock) -> None:
         dead_letters=DEAD_LETTER_QUEUE,
         backoff=Backoff(clock=clock, sleep=clock.sleep, random=lambda: 0.5),
         random=lambda: 0.5,
+        redelivery=2,
     )
 
     assert queue.send([job(number) for number in range(12)]) == []

@@ -91,6 +91,7 @@ def test_every_variable_is_read() -> None:
             "POST_TIMEOUT_SECONDS": "9",
             "DIRECT_FANOUT": "10",
             "MAX_DELIVERIES": "11",
+            "REDELIVERY_SECONDS": "7",
         }
     )
 
@@ -153,6 +154,7 @@ def test_every_variable_is_read() -> None:
         post_timeout=9,
         direct_fanout=10,
         max_deliveries=11,
+        redelivery=7,
     )
 
 
