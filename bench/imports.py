@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.audience import message, served
+from bench.chatroom import message, served
 from bench.deployed import assemble, link_runtime
 from bench.targets import serving
 

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from bench import machine
-from bench.audience import Loss, Sample, gathered
+from bench.chatroom import Loss, Sample, gathered
 from bench.fanout import measure, own_process
 from bench.posters import Target
 from bench.targets import serving

@@ -12,7 +12,7 @@ import pytest
 from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
 
-from bench.audience import Audience, Loss
+from bench.chatroom import Audience, Loss
 from bench.functions import Function, Spent
 from bench.room import Row, ratios
 from bench.services import Services
