@@ -1,16 +1,16 @@
 """Many WebSocket clients in one event loop, with next to no work for each frame.
 
-It counts the frames that hold the marker of the current broadcast, and knows no more of RFC 6455
-than that takes: no extensions, pings answered, everything sent is masked.
+They know no more of RFC 6455 than that takes: no extensions, pings answered, everything sent is
+masked. A fleet of them counts the frames that hold the marker of the current broadcast.
 """
 
 import asyncio
 import base64
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 _TEXT, _CLOSE, _PING, _PONG = 0x1, 0x8, 0x9, 0xA
@@ -21,12 +21,60 @@ class HandshakeError(Exception):
     """The server did not answer 101 Switching Protocols."""
 
 
+class Listener(Protocol):
+    """Hears of what arrives at a socket, or at many of them."""
+
+    def received(self, data: bytes) -> bool:
+        """Take what one read has brought, if it can be told what it is; it is parsed otherwise."""
+        ...
+
+    def received_frame(self, frame: bytes, payload: bytes) -> None:
+        """Take a text frame, and what is in it."""
+        ...
+
+    def lost_one(self) -> None:
+        """Take note that the server has closed a socket."""
+        ...
+
+
+async def open_socket(listener: Listener, url: str) -> "Socket":
+    """Open a WebSocket.
+
+    Raises:
+        HandshakeError: The server refused it.
+        OSError: The server cannot be reached.
+    """
+    parts = urlsplit(url)
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    host, port = parts.hostname or "", parts.port or 80
+    _, opened = await loop.create_connection(
+        lambda: Socket(listener, parts.netloc, target, ready), host, port
+    )
+    await ready
+    return opened
+
+
+async def side_by_side(work: Callable[[int], Awaitable[None]], count: int, at_once: int) -> None:
+    """Do something with the numbers below `count`, with `at_once` of them at a time."""
+    numbers = iter(range(count))
+
+    async def one_by_one() -> None:
+        for number in numbers:
+            await work(number)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(at_once, count)):
+            group.create_task(one_by_one())
+
+
 class Fleet:
     """Opens the sockets, sends one frame over one of them and times its last arrival."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._sockets: list[_Socket] = []
+        self._sockets: list[Socket] = []
         self.lost = 0
         self._marker = b""
         self._fast: bytes | None = None
@@ -40,16 +88,13 @@ class Fleet:
             HandshakeError: The server refused one.
             OSError: The server cannot be reached.
         """
-        numbers = iter(range(count))
 
-        async def open_one_by_one() -> None:
-            for number in numbers:
-                self._sockets.append(await self._open(number))
-                opened(len(self._sockets))
+        async def open_one(number: int) -> None:
+            url = self._url.replace("{n}", str(number))
+            self._sockets.append(await open_socket(self, url))
+            opened(len(self._sockets))
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(concurrency, count)):
-                group.create_task(open_one_by_one())
+        await side_by_side(open_one, count, concurrency)
 
     async def broadcast(self, text: str, marker: str) -> float:
         """Send a frame; return the seconds until everybody has got one with the marker in it."""
@@ -72,18 +117,6 @@ class Fleet:
         """Close every socket without ceremony."""
         for each in self._sockets:
             each.abort()
-
-    async def _open(self, number: int) -> "_Socket":
-        parts = urlsplit(self._url.replace("{n}", str(number)))
-        loop = asyncio.get_running_loop()
-        ready: asyncio.Future[None] = loop.create_future()
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        host, port = parts.hostname or "", parts.port or 80
-        _, opened = await loop.create_connection(
-            lambda: _Socket(self, parts.netloc, target, ready), host, port
-        )
-        await ready
-        return opened
 
     def received(self, data: bytes) -> bool:
         """Count the read if it is, byte for byte, the frame that others have got already."""
@@ -109,11 +142,17 @@ class Fleet:
             self._all_arrived.set_result(perf_counter())
 
 
-class _Socket(asyncio.Protocol):
-    """One client: the handshake, then frames."""
+class Socket(asyncio.Protocol):
+    """One client: the handshake, then frames.
 
-    def __init__(self, fleet: Fleet, host: str, target: str, ready: asyncio.Future[None]) -> None:
-        self._fleet = fleet
+    Attributes:
+        alive: The handshake is done, and the server has not closed it.
+    """
+
+    def __init__(
+        self, listener: Listener, host: str, target: str, ready: asyncio.Future[None]
+    ) -> None:
+        self._listener = listener
         self._host = host
         self._target = target
         self._ready = ready
@@ -121,13 +160,16 @@ class _Socket(asyncio.Protocol):
         self.alive = False
 
     def send(self, payload: bytes) -> None:
+        """Send a text frame."""
         self._write(_TEXT, payload)
 
     def abort(self) -> None:
+        """Close it without ceremony."""
         self.alive = False
         self._transport.abort()
 
     def connection_made(self, transport: Any) -> None:
+        """Ask for the upgrade."""
         self._transport = transport
         key = base64.b64encode(os.urandom(16)).decode()
         lines = (
@@ -141,7 +183,8 @@ class _Socket(asyncio.Protocol):
         transport.write("\r\n".join((*lines, "", "")).encode())
 
     def data_received(self, data: bytes) -> None:
-        if self.alive and not self._buffer and self._fleet.received(data):
+        """Take what has arrived."""
+        if self.alive and not self._buffer and self._listener.received(data):
             return
         self._buffer += data
         if not self.alive:
@@ -150,11 +193,12 @@ class _Socket(asyncio.Protocol):
             pass
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Tell who waits, or listens."""
         if not self._ready.done():
             self._ready.set_exception(exc or HandshakeError("closed during the handshake"))
         elif self.alive:
             self.alive = False
-            self._fleet.lost_one()
+            self._listener.lost_one()
 
     def _finish_handshake(self) -> None:
         head, end, rest = self._buffer.partition(b"\r\n\r\n")
@@ -186,7 +230,7 @@ class _Socket(asyncio.Protocol):
     def _handle(self, frame: bytes, payload: bytes) -> None:
         opcode = frame[0] & 0xF
         if opcode == _TEXT:
-            self._fleet.received_frame(frame, payload)
+            self._listener.received_frame(frame, payload)
         elif opcode == _PING:
             self._write(_PONG, payload)
         elif opcode == _CLOSE:

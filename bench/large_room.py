@@ -1,0 +1,311 @@
+"""A message to a room of many real WebSockets, through the queue: who gets it, and at what cost."""
+
+import argparse
+import json
+import math
+import platform
+import re
+import resource
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+from urllib.request import urlopen
+
+from bench import machine
+from bench.children import Child, Failure
+from bench.engine import ENTRIES
+from chalicelib.jobs import CHUNK
+
+_ROOT = Path(__file__).resolve().parent.parent
+_DESCRIPTION = """\
+Open many WebSockets to the chat on localgateway (its real app.py, infra/data.yaml), let one person
+say something in the lobby, and count who gets it: each of the others has to, once, and their jobs,
+batches and invocations have to be as many as predicted. More sockets than one process may have
+files are spread over several gateways, which share the database and the queue as two regions
+would. The database is moto's, so opening the sockets takes by far the most time: some 25 to 100 a
+second."""
+_APP = ("--app", str(_ROOT), "--stage", "local", "--port", "0", "--authorizer", "authorize")
+# Supervised: it ends when this process does, however that ends.
+_QUEUE = ("--partial-batch-failures", "deliver", "--supervised")
+# What is not measured: people who are told who has come, and how many sockets each has.
+_ENVIRONMENT = {"PRESENCE_LIST_LIMIT": "0", "MAX_CONNECTIONS": "0", "METRICS": "false"}
+# Of a gateway, beside its clients' sockets: posts under way at both ends, database, log.
+_SPARE_FILES = 500
+_BATCH = 10
+_DIRECT = 250
+_SETTLING = 1.0
+_INVOCATION = re.compile(r" deliver +(\d+) record")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run measured; times are from sending the message."""
+
+    sockets: int
+    gateways: int
+    connect_s: float
+    connects_per_s: float
+    refused: int
+    ack_ms: float
+    first_ms: float
+    last_ms: float
+    deliveries_per_s: float
+    heard_once: int
+    missing: int
+    repeated: int
+    closed: int
+    jobs: int
+    predicted_jobs: int
+    sends: int
+    predicted_sends: int
+    invocations: int
+    least_invocations: int
+    received_jobs: int
+    load: float
+    cores: int
+    cpu: str
+    python: str
+
+    @property
+    def problems(self) -> list[str]:
+        """What is not as it has to be."""
+        found = {
+            f"{self.missing} did not get the message": self.missing,
+            f"{self.repeated} frames came again": self.repeated,
+            f"{self.closed} sockets were closed": self.closed,
+            "the ack came after a delivery": self.ack_ms > self.first_ms,
+            f"{self.jobs} jobs, not {self.predicted_jobs}": self.jobs != self.predicted_jobs,
+            f"{self.sends} sends, not {self.predicted_sends}": self.sends != self.predicted_sends,
+            f"{self.received_jobs} jobs were received, not {self.jobs}": (
+                self.received_jobs != self.jobs
+            ),
+            f"only {self.invocations} invocations": self.invocations < self.least_invocations,
+        }
+        return [problem for problem, there in found.items() if there]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns 0, 1 when a delivery was not as it has to be, 2 for a mistake."""
+    options = _parser().parse_args(argv)
+    try:
+        result = _run(options)
+    except Failure as error:
+        print(f"bench.large_room: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    print(json.dumps(asdict(result)) if options.json else _table(result))
+    for problem in result.problems:
+        print(f"bench.large_room: {problem}", file=sys.stderr)
+    return 1 if result.problems else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.large_room",
+        description=_DESCRIPTION,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--sockets", type=_count, default=2000, metavar="N", help="people in the room")
+    add("--per-gateway", type=_count, default=10_000, metavar="N", help="sockets of one gateway")
+    add("--concurrency", type=_count, default=8, metavar="N", help="handshakes at a time")
+    add("--timeout", type=_seconds, default=3600.0, metavar="S", help="for the whole run")
+    add("--json", action="store_true", help="one JSON object instead of the table")
+    return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 2 <= number <= 100_000:  # noqa: PLR2004 - somebody speaks, somebody listens
+        raise argparse.ArgumentTypeError("expected 2 to 100000")
+    return number
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 1 <= seconds <= 7200:  # noqa: PLR2004 - sockets do not last longer
+        raise argparse.ArgumentTypeError("expected 1 to 7200")
+    return seconds
+
+
+def _run(options: argparse.Namespace) -> Result:
+    due = time.monotonic() + options.timeout
+    shares = sizes(options.sockets, options.per_gateway)
+    with ExitStack() as stack:
+        log = stack.enter_context(tempfile.TemporaryFile("w+"))
+        engine = stack.enter_context(Child(["bench.engine"]))
+        url = engine.line(due).strip()
+        gateways = _gateways(stack, url, len(shares), log, due)
+        audiences, connect_s = _arrive(stack, gateways, shares, options.concurrency, due)
+        before = _tally(url)
+        load = machine.load()
+        audiences[0].tell("say")
+        reports = _listen(audiences, sum(shares) - 1, due)
+        tally = Counter(_tally(url))
+        tally.subtract(before)
+        log.seek(0)
+        batches = [int(found.group(1)) for found in map(_INVOCATION.search, log) if found]
+    return _result(shares, reports, tally=tally, batches=batches, connect_s=connect_s, load=load)
+
+
+def sizes(sockets: int, per_gateway: int) -> list[int]:
+    """Return how many sockets each gateway gets, which are about as many as any other."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = per_gateway if hard == resource.RLIM_INFINITY else min(per_gateway, hard - _SPARE_FILES)
+    if most < 1:
+        raise Failure(f"a limit of {hard} open files leaves none for sockets (ulimit -Hn)")
+    gateways = math.ceil(sockets / most)
+    return [(sockets + place) // gateways for place in range(gateways)]
+
+
+def _gateways(stack: ExitStack, engine: str, count: int, log: IO[str], due: float) -> list[str]:
+    """Start so many gateways on one engine, in whose first the tables are made; return URLs."""
+    urls = []
+    for number in range(count):
+        template = [] if number else ["--template", str(_ROOT / "infra" / "data.yaml")]
+        command = ["localgateway", *_APP, *_QUEUE, "--engine", engine, *template]
+        gateway = stack.enter_context(Child(command, environment=_ENVIRONMENT, stderr=log))
+        urls.append(gateway.word("ws://", due))
+        print(f"gateway {number + 1} of {count} is up", file=sys.stderr)
+    return urls
+
+
+def _arrive(
+    stack: ExitStack, gateways: list[str], sizes: list[int], concurrency: int, due: float
+) -> tuple[list[Child], float]:
+    """Open all sockets; return the processes that have them, and the seconds it took."""
+    began = time.monotonic()
+    audiences, first = [], 0
+    for url, size in zip(gateways, sizes, strict=True):
+        numbers = ["--first", str(first), "--count", str(size)]
+        at_once = max(1, concurrency // len(sizes))
+        command = ["bench.audience", f"{url}?name=person-{{n}}", *numbers]
+        audiences.append(stack.enter_context(Child([*command, "--concurrency", str(at_once)])))
+        first += size
+    opened = [0] * len(sizes)
+    shown = began
+    while opened != sizes:
+        for place, audience in enumerate(audiences):
+            while opened[place] < sizes[place] and (line := audience.waiting(0.2)):
+                opened[place] = json.loads(line)["open"]
+        if time.monotonic() > due:
+            raise Failure(f"out of time with {sum(opened)} of {sum(sizes)} sockets open")
+        if time.monotonic() - shown >= _SETTLING or opened == sizes:
+            shown = time.monotonic()
+            rate = sum(opened) / (shown - began)
+            print(f"{sum(opened)} sockets are open, {rate:.0f} a second", file=sys.stderr)
+    return audiences, time.monotonic() - began
+
+
+def _listen(audiences: Iterable[Child], people: int, due: float) -> list[dict[str, Any]]:
+    """Wait until all have heard the message, and for a moment what may come twice."""
+    settled = 0.0
+    while True:
+        for audience in audiences:
+            audience.tell("tell")
+        reports = [json.loads(audience.line(due)) for audience in audiences]
+        heard = sum(_heard(reports).values())
+        now = time.monotonic()
+        print(f"{heard} of {people} have heard it", file=sys.stderr)
+        settled = settled or (now if heard >= people else 0.0)
+        if (settled and now - settled > _SETTLING) or now > due:
+            return reports
+        time.sleep(0.25)
+
+
+def _heard(reports: Iterable[dict[str, Any]]) -> Counter[int]:
+    """Return how many people have heard the message how often, those left out who never did."""
+    counts: Counter[int] = Counter()
+    for report in reports:
+        counts.update({int(times): people for times, people in report["heard"].items()})
+    del counts[0]
+    return counts
+
+
+def _tally(engine: str) -> dict[str, int]:
+    with urlopen(f"{engine}/tally", timeout=30) as answer:  # noqa: S310 - on this machine
+        return dict(json.load(answer))
+
+
+def _result(
+    sizes: list[int],
+    reports: list[dict[str, Any]],
+    *,
+    tally: Counter[str],
+    batches: list[int],
+    connect_s: float,
+    load: float,
+) -> Result:
+    people, heard = sum(sizes) - 1, _heard(reports)
+    said = reports[0]["said"]
+    firsts = [report["first"]["message"] for report in reports if "message" in report["first"]]
+    lasts = [report["last"]["message"] for report in reports if "message" in report["last"]]
+    jobs = jobs_of([sizes[0] - 1, *sizes[1:]])
+    last = max(lasts, default=math.inf) - said
+    return Result(
+        sockets=people + 1,
+        gateways=len(sizes),
+        connect_s=round(connect_s, 1),
+        connects_per_s=round((people + 1) / connect_s, 1),
+        refused=sum(report["refused"] for report in reports),
+        ack_ms=_ms(reports[0]["first"].get("ack", math.inf) - said),
+        first_ms=_ms(min(firsts, default=math.inf) - said),
+        last_ms=_ms(last),
+        deliveries_per_s=round(people / last, 1),
+        heard_once=heard[1],
+        missing=people - sum(heard.values()),
+        repeated=sum(report["again"] for report in reports),
+        closed=sum(report["closed"] for report in reports),
+        jobs=tally[ENTRIES],
+        predicted_jobs=jobs,
+        sends=tally["AmazonSQS.SendMessageBatch"],
+        predicted_sends=math.ceil(jobs / _BATCH),
+        invocations=len(batches),
+        least_invocations=math.ceil(jobs / _BATCH),
+        received_jobs=sum(batches),
+        load=round(load, 1),
+        cores=machine.cores(),
+        cpu=machine.processor(),
+        python=platform.python_version(),
+    )
+
+
+def jobs_of(recipients: list[int]) -> int:
+    """Return how many jobs a message takes, by the number of recipients at each gateway."""
+    if sum(recipients) <= _DIRECT:
+        return 0
+    return sum(math.ceil(number / CHUNK) for number in recipients)
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 1)
+
+
+def _table(result: Result) -> str:
+    rows = {
+        "sockets": f"{result.sockets:,} at {result.gateways} gateways",
+        "connects": f"{result.connects_per_s:,.0f} /s, {result.connect_s:,.0f} s in all, "
+        f"{result.refused} tried again",
+        "ack": f"{result.ack_ms:,.0f} ms",
+        "deliveries": f"from {result.first_ms:,.0f} to {result.last_ms:,.0f} ms, "
+        f"{result.deliveries_per_s:,.0f} /s",
+        "heard it once": f"{result.heard_once:,}; {result.missing} not, "
+        f"{result.repeated} frames came again, {result.closed} sockets were closed",
+        "jobs": f"{result.jobs}, predicted {result.predicted_jobs}",
+        "SendMessageBatch": f"{result.sends}, predicted {result.predicted_sends}",
+        "invocations": f"{result.invocations}, predicted {result.least_invocations} or more",
+        "machine": f"{result.cores} cores, {result.cpu}, load {result.load}, "
+        f"Python {result.python}",
+    }
+    return "\n".join(f"{name:17} {value}" for name, value in rows.items())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
