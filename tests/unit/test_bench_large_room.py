@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from bench.large_room import Result, jobs_of, main, sizes
+from bench.large_room import main, sizes
+from bench.room_report import Result, jobs_of
 
 RIGHT = Result(
     sockets=20_000,
