@@ -31,6 +31,9 @@ second."""
 _APP = ("--app", str(_ROOT), "--stage", "local", "--port", "0", "--authorizer", "authorize")
 # Supervised: it ends when this process does, however that ends.
 _QUEUE = ("--partial-batch-failures", "deliver", "--supervised")
+# Who is connected first waits for the last without a word; API Gateway would end that after 10
+# minutes, and heartbeats are not what is measured.
+_QUOTAS = ("--idle-timeout", "7200")
 # What is not measured: people who are told who has come, and how many sockets each has.
 _ENVIRONMENT = {"PRESENCE_LIST_LIMIT": "0", "MAX_CONNECTIONS": "0", "METRICS": "false"}
 # Of a gateway, beside its clients' sockets: posts under way at both ends, database, log.
@@ -119,7 +122,7 @@ def _gateways(stack: ExitStack, engine: str, count: int, log: IO[str], due: floa
     urls = []
     for number in range(count):
         template = [] if number else ["--template", str(_ROOT / "infra" / "data.yaml")]
-        command = ["localgateway", *_APP, *_QUEUE, "--engine", engine, *template]
+        command = ["localgateway", *_APP, *_QUEUE, *_QUOTAS, "--engine", engine, *template]
         gateway = stack.enter_context(Child(command, environment=_ENVIRONMENT, stderr=log))
         urls.append(gateway.word("ws://", due))
         print(f"gateway {number + 1} of {count} is up", file=sys.stderr)
