@@ -12,6 +12,7 @@ written for one thread. Some things are mended here, all in memory, none in moto
   own partition instead. Its answer took milliseconds for each item, now a tenth of that.
 - Stream iterators are kept for ever. Only the newest are.
 - A message of a queue is deleted by any receipt it ever had. Only the newest does it.
+- Queues take characters that SQS refuses, and count the length of a body in characters.
 """
 
 import argparse
@@ -39,7 +40,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from localgateway.moto_answers import cheap_answers
 from localgateway.moto_queries import cheap_queries
-from localgateway.moto_receipts import newest_receipts
+from localgateway.moto_queues import newest_receipts, strict_bodies
 from localgateway.moto_transactions import cheap_transactions, replaced
 
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -137,6 +138,7 @@ def mended(lock: threading.Lock) -> Iterator[None]:
         bounded_iterators(),
         polite_long_polls(lock),
         newest_receipts(),
+        strict_bodies(),
     ):
         yield
 

@@ -18,7 +18,7 @@ from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from moto.dynamodbstreams.models import DynamoDBStreamsBackend
 from moto.sqs.models import Message, Queue
 
-from localgateway.moto_receipts import newest_receipts
+from localgateway.moto_queues import newest_receipts
 from localgateway.moto_server import (
     SerialisedApplication,
     bounded_iterators,

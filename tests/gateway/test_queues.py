@@ -8,10 +8,11 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from localgateway.functions import Invocation
-from localgateway.moto_receipts import newest_receipts
+from localgateway.moto_queues import newest_receipts, strict_bodies
 from localgateway.polling import Health, SourceUnavailable, poll
 from localgateway.queues import QueueSource
 from tests.gateway.invokers import (
@@ -445,3 +446,37 @@ def test_a_visibility_timeout_as_long_as_the_function_may_take_is_right(
     _source(sqs, RecordingInvoker(), timeout=29.0).poll_once(wait=0)
 
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize("body", ["\ufffe", "a\uffff", "\x00", "\x1f"])
+def test_characters_that_sqs_refuses_keep_the_whole_batch_out_of_the_queue(
+    sqs: Any, body: str
+) -> None:
+    url = _queue(sqs)
+    entries = [{"Id": "0", "MessageBody": "fine"}, {"Id": "1", "MessageBody": body}]
+
+    with strict_bodies(), pytest.raises(ClientError, match="InvalidMessageContents"):
+        sqs.send_message_batch(QueueUrl=url, Entries=entries)
+
+    assert _left(sqs, url) == 0
+
+
+@pytest.mark.parametrize("body", ["\t\r\n ~\x7f", "\ud7ff\ue000\ufffd", "\U0001f600\U0010ffff"])
+def test_characters_that_sqs_takes_are_taken(sqs: Any, body: str) -> None:
+    url = _queue(sqs)
+
+    with strict_bodies():
+        _send(sqs, url, body)
+
+    assert _left(sqs, url) == 1
+
+
+def test_a_body_is_as_long_as_its_bytes(sqs: Any) -> None:
+    url = _queue(sqs, MaximumMessageSize="1024")
+
+    with strict_bodies():
+        _send(sqs, url, "\u00e4" * 512)
+        with pytest.raises(ClientError, match="shorter than 1024 bytes"):
+            _send(sqs, url, "\u00e4" * 513)
+
+    assert _left(sqs, url) == 1
