@@ -18,6 +18,7 @@ from urllib.request import urlopen
 
 from bench import machine
 from bench.children import Child, Failure
+from bench.registry import register
 from bench.room_report import Result, people_who_heard, result_of, table
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -34,6 +35,10 @@ _QUEUE = ("--partial-batch-failures", "deliver", "--supervised")
 # Who is connected first waits for the last without a word; API Gateway would end that after 10
 # minutes, and heartbeats are not what is measured.
 _QUOTAS = ("--idle-timeout", "7200")
+_SILENT = (
+    *("--app", str(_ROOT / "bench" / "apps" / "silent"), "--stage", "dev", "--port", "0"),
+    *("--engine", "none", "--quiet", "--supervised"),
+)
 # What is not measured: people who are told who has come, and how many sockets each has.
 _ENVIRONMENT = {"PRESENCE_LIST_LIMIT": "0", "MAX_CONNECTIONS": "0", "METRICS": "false"}
 # Of a gateway, beside its clients' sockets: posts under way at both ends, database, log.
@@ -67,6 +72,12 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--sockets", type=_count, default=2000, metavar="N", help="people in the room")
     add("--per-gateway", type=_count, default=10_000, metavar="N", help="sockets of one gateway")
+    add(
+        "--registered",
+        action="store_true",
+        help="put all but the speaker into the table past $connect: 20000 in a minute or two. Their "
+        "sockets are as real; an app that only lets people in serves them",
+    )
     add("--concurrency", type=_count, default=8, metavar="N", help="handshakes at a time")
     add("--timeout", type=_seconds, default=3600.0, metavar="S", help="for the whole run")
     add("--json", action="store_true", help="one JSON object instead of the table")
@@ -94,8 +105,17 @@ def _run(options: argparse.Namespace) -> Result:
         log = stack.enter_context(tempfile.TemporaryFile("w+"))
         engine = stack.enter_context(Child(["bench.engine"]))
         url = engine.line(due).strip()
-        gateways = _gateways(stack, url, len(shares), log, due)
+        if options.registered:
+            files = _silent_gateways(stack, len(shares), due)
+            shares = [1, *_less_one(shares)]
+            gateways = [*_gateways(stack, url, 1, log, due), *files.values()]
+        else:
+            files, gateways = {}, _gateways(stack, url, len(shares), log, due)
         audiences, connect_s = _arrive(stack, gateways, shares, options.concurrency, due)
+        for file, gateway in files.items():
+            print(f"registering those of {gateway}", file=sys.stderr)
+            endpoint = gateway.replace("ws://", "http://")
+            register(url, endpoint, file.read_text().split())
         before = _tally(url)
         load = machine.load()
         audiences[0].tell("say")
@@ -127,6 +147,24 @@ def _gateways(stack: ExitStack, engine: str, count: int, log: IO[str], due: floa
         urls.append(gateway.word("ws://", due))
         print(f"gateway {number + 1} of {count} is up", file=sys.stderr)
     return urls
+
+
+def _silent_gateways(stack: ExitStack, count: int, due: float) -> dict[Path, str]:
+    """Start gateways that let everybody in; return the file of each, and its URL."""
+    directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    gateways = {}
+    for number in range(count):
+        file = directory / str(number)
+        gateway = stack.enter_context(
+            Child(["localgateway", *_SILENT, *_QUOTAS], environment={"ARRIVALS": str(file)})
+        )
+        gateways[file] = gateway.word("ws://", due)
+        print(f"silent gateway {number + 1} of {count} is up", file=sys.stderr)
+    return gateways
+
+
+def _less_one(shares: list[int]) -> list[int]:
+    return [shares[0] - 1, *shares[1:]]
 
 
 def _arrive(
