@@ -7,6 +7,8 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
 
 from chalicelib.backoff import Backoff
 from chalicelib.broadcaster import Broadcaster
@@ -18,7 +20,6 @@ from chalicelib.messages import MessageLog
 from chalicelib.presence import Presence
 from localgateway.moto_transactions import cheap_transactions
 from tests.unit.fakes import (
-    ACCOUNTS_TABLE,
     CONNECTIONS_TABLE,
     MEMBERSHIPS_TABLE,
     MESSAGES_TABLE,
@@ -31,6 +32,7 @@ from tests.unit.fakes import (
     ServiceFactory,
 )
 
+REGION = "eu-west-1"
 TEMPLATE = Path(__file__).parents[2] / "infra" / "data.yaml"
 
 
@@ -44,26 +46,20 @@ def moto() -> Iterator[Any]:
     """The tables of infra/data.yaml, in moto; the value is a client."""
     # Without the first, each transaction of a test costs as much as the table holds.
     with cheap_transactions(), mock_aws():
-        boto3.client("cloudformation", region_name="eu-west-1").create_stack(
+        boto3.client("cloudformation", region_name=REGION).create_stack(
             StackName="data",
             TemplateBody=TEMPLATE.read_text(encoding="utf-8"),
             Parameters=[{"ParameterKey": "Stage", "ParameterValue": "test"}],
         )
-        yield boto3.client("dynamodb", region_name="eu-west-1")
+        yield boto3.client("dynamodb", region_name=REGION)
 
 
 @pytest.fixture
 def tables(moto: Any) -> Any:
     """The same, empty."""
-    for table, keys in {
-        CONNECTIONS_TABLE: ("pk", "sk"),
-        MESSAGES_TABLE: ("room", "seq"),
-        MEMBERSHIPS_TABLE: ("room", "member"),
-        ACCOUNTS_TABLE: ("username",),
-    }.items():
-        for page in moto.get_paginator("scan").paginate(TableName=table):
-            for item in page["Items"]:
-                moto.delete_item(TableName=table, Key={key: item[key] for key in keys})
+    # Not through the client: that took a third of the time of a test.
+    for table in dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables.values():
+        table.items.clear()
     return moto
 
 
