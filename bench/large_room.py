@@ -75,8 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--registered",
         action="store_true",
-        help="put all but the speaker into the table past $connect: 20000 in a minute or two. Their "
-        "sockets are as real; an app that only lets people in serves them",
+        help="put all but the speaker into the table past $connect: 20000 take a minute or two. "
+        "Their sockets are as real; an app that only lets people in serves them",
     )
     add("--concurrency", type=_count, default=8, metavar="N", help="handshakes at a time")
     add("--timeout", type=_seconds, default=3600.0, metavar="S", help="for the whole run")
