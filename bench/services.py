@@ -2,9 +2,9 @@
 
 They speak the protocols of AWS, so what boto3 takes to speak them is measured. What they answer
 comes from the database and the queue in memory that the tests have, but for reading all members of
-the room that is measured: they are made ready beforehand, as the pages of at most 1 MB that
-DynamoDB would make. So the time of a request is the latency that is asked for, however full the
-room is.
+the room that is measured: each page, of at most 1 MB as DynamoDB would make it, is written once and
+kept. So but for the first of several messages the time of a request is the latency that is asked
+for, however full the room is.
 """
 
 import json
@@ -12,10 +12,11 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -48,7 +49,7 @@ class Services:
         self._changed = threading.Condition()
         self._counts: Counter[str] = Counter()
         items = list(members)
-        self._pages = dict(_pages(items))
+        self._room = _Room(items)
         for item in items:  # a worker that comes late asks for each of them
             self.put(CONNECTIONS_TABLE, item)
 
@@ -70,7 +71,8 @@ class Services:
             self._counts["jobs"] += len(request.get("Entries", ()))
             self._changed.notify_all()
             if _asks_for_members(operation, request):
-                return self._pages[request.get("ExclusiveStartKey", {}).get("sk", {}).get("S")]
+                start = request.get("ExclusiveStartKey", {}).get("sk", {}).get("S")
+                return self._room.page(start, request.get("Limit"))
             service, _, name = operation.partition(".")
             client = self._sqs if service == "AmazonSQS" else self._dynamodb
             called = getattr(client, _CAPITAL.sub("_", name).lower())
@@ -120,21 +122,37 @@ class Services:
 def _asks_for_members(operation: str, request: Mapping[str, Any]) -> bool:
     if operation.rpartition(".")[2] != "Query" or request["TableName"] != CONNECTIONS_TABLE:
         return False
-    if "Limit" in request or "IndexName" in request:
-        raise NotImplementedError("only whole rooms are made ready")
+    if "IndexName" in request:
+        raise NotImplementedError("only the members of a room are made ready")
     return True
 
 
-def _pages(members: Iterable[Item]) -> Iterator[tuple[str | None, bytes]]:
-    """Yield the answers to a query for all members, by the sort key that each goes on from."""
-    start, size, rows = None, 0, list[Item]()
-    for item in members:
-        if rows and size + item_size(item) > _PAGE_BYTES:
-            yield start, _page(rows, last=rows[-1])
-            start, size, rows = rows[-1]["sk"]["S"], 0, []
+class _Room:
+    """The members of a room in pages, each made when it is first asked for, and kept."""
+
+    def __init__(self, members: Sequence[Item]) -> None:
+        self._members = members
+        self._places = {item["sk"]["S"]: place for place, item in enumerate(members)}
+        self._pages: dict[tuple[str | None, int | None], bytes] = {}
+
+    def page(self, start: str | None, limit: int | None) -> bytes:
+        """Return the answer to a query that goes on from a sort key, of so many items at most."""
+        key = start, limit
+        if key not in self._pages:
+            first = 0 if start is None else self._places[start] + 1
+            rows = list(_fitting(islice(self._members, first, None), limit))
+            more = first + len(rows) < len(self._members)
+            self._pages[key] = _page(rows, last=rows[-1] if more else None)
+        return self._pages[key]
+
+
+def _fitting(members: Iterable[Item], limit: int | None) -> Iterator[Item]:
+    size = 0
+    for item in islice(members, limit):
         size += item_size(item)
-        rows.append(item)
-    yield start, _page(rows)
+        if size > _PAGE_BYTES:
+            return
+        yield item
 
 
 def _page(rows: list[Item], *, last: Item | None = None) -> bytes:

@@ -79,7 +79,8 @@ class Broadcaster:
         self, room: RoomName, skip: ConnectionId | None
     ) -> Iterator[tuple[RoomName, Member]]:
         for channel in channels(room):
-            for member in self._connections.members(channel):
+            # One more than are posted to directly, and the one to skip: the ack waits for these.
+            for member in self._connections.members(channel, first=self._direct_fanout + 2):
                 if member.connection_id != skip:
                     yield channel, member
 

@@ -271,9 +271,13 @@ class ConnectionRepository:
             raise Unregistered from error
         return [Departure(room, who.user, who.guest)]
 
-    def members(self, room: RoomName) -> Iterator[Member]:
-        """Yield every subscription of a room that is pushed to, page by page (about 8,000 each)."""
-        return map(member_of, self._database.query(self._table, **self._subscriptions(room)))
+    def members(self, room: RoomName, *, first: int | None = None) -> Iterator[Member]:
+        """Yield every subscription of a room that is pushed to, page by page (about 8,000 each).
+
+        The first page has at most `first` of them, where that is given.
+        """
+        rows = self._database.query(self._table, first=first, **self._subscriptions(room))
+        return map(member_of, rows)
 
     def devices(self, user: UserName) -> list[Member]:
         """Return all connections of a person, those whose session can only be extended too."""

@@ -111,15 +111,19 @@ class Database:
         for chunk in _chunks(keys, _BATCH_GET_LIMIT):
             yield from self._get_batch(table, chunk)
 
-    def query(self, table: str, **arguments: Any) -> Iterator[Item]:
-        """Read every page of a query, strongly consistent."""
-        start: dict[str, Any] = {}
+    def query(self, table: str, *, first: int | None = None, **arguments: Any) -> Iterator[Item]:
+        """Read every page of a query, strongly consistent.
+
+        A page has 1 MB, but the first one at most `first` items, where that is given: thousands
+        take botocore a second on a small function, which who needs only a few should not wait for.
+        """
+        where: dict[str, Any] = {} if first is None else {"Limit": first}
         while True:
-            page = self._call("query", TableName=table, ConsistentRead=True, **arguments, **start)
+            page = self._call("query", TableName=table, ConsistentRead=True, **arguments, **where)
             yield from page["Items"]
             if "LastEvaluatedKey" not in page:
                 return
-            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+            where = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
     def page(self, table: str, *, limit: int, **arguments: Any) -> tuple[list[Item], bool]:
         """Read at most `limit` items, and 1 MB, of a query, and whether there are others.

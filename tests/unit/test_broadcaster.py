@@ -1,6 +1,7 @@
 """Fan-out: who gets the frame, and what becomes of those who cannot."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -156,7 +157,7 @@ def test_a_room_of_which_only_a_part_can_be_read_gets_nothing(
 ) -> None:
     dynamodb.plan(
         "query",
-        lambda arguments: dynamodb.client.query(**arguments, Limit=1),
+        lambda arguments: dynamodb.client.query(**arguments | {"Limit": 1}),
         client_error("InternalServerError", status=500),
     )
 
@@ -192,6 +193,30 @@ def test_a_room_of_many_is_left_to_the_queue_and_the_author_answered_first(
     (job,) = queue.sent
     assert (job.room, job.endpoint, job.connection_ids) == (LOBBY, ENDPOINT, [B, C, "D=", "E="])
     assert (bytes(job.frame), job.attempt) == (b"{}", 0)
+
+
+def test_the_author_of_a_room_of_many_waits_for_no_more_of_it_than_tells_that_it_is_one(
+    broadcaster: Broadcaster,
+    connections: ConnectionRepository,
+    gateway: RecordingGateway,
+    dynamodb: Faulty,
+    clock: Clock,
+) -> None:
+    posted: list[int] = []
+    for number in range(3):
+        connections.add(new_session(f"more-{number}", "dora", "lobby", now=clock.now))
+
+    def query(arguments: dict[str, Any]) -> Any:
+        posted.append(len(gateway.batches))
+        return dynamodb.client.query(**arguments)
+
+    dynamodb.plan("query", query, query)
+    delivery = broadcaster.broadcast(LOBBY, b"{}", skip=A, also=[ACK])
+
+    assert delivery == Delivery(queued=5)
+    assert posted == [0, 1]
+    first, second = (arguments for name, arguments in dynamodb.calls if name == "query")
+    assert (first["Limit"], "Limit" in second) == (5, False)
 
 
 def test_what_the_queue_does_not_take_is_posted_after_all(
@@ -237,7 +262,7 @@ def test_a_room_of_many_that_cannot_be_read_to_its_end_is_said_to_be_incomplete(
         connections.add(new_session(f"more-{number}", "dora", "lobby", now=clock.now))
     dynamodb.plan(
         "query",
-        lambda arguments: dynamodb.client.query(**arguments, Limit=4),
+        lambda arguments: dynamodb.client.query(**arguments | {"Limit": 4}),
         client_error("InternalServerError", status=500),
     )
 
