@@ -42,8 +42,8 @@ class Evictions:
         if identity.guest and not self._claims.holds(identity):
             return
         devices = self._connections.devices(identity.user)
-        self._tell(identity.user, devices)
-        departures: list[Departure] = []
+        # Those who turn out to be gone have been removed by it: nothing else would tell they left.
+        departures = self._tell(identity.user, devices)
         try:
             for device in devices:
                 departures += self._connections.remove(device.connection_id)
@@ -52,7 +52,8 @@ class Evictions:
             self._courier.close([Recipient(it.endpoint, it.connection_id) for it in devices])
             self._presence.left(list(dict.fromkeys(departures)))
 
-    def _tell(self, user: UserName, devices: Sequence[Member]) -> None:
+    def _tell(self, user: UserName, devices: Sequence[Member]) -> list[Departure]:
         frame = encode(ReconnectPush(after_ms=0, reason="logged out"))
         room = personal_room(user)
-        self._courier.deliver([Push(room, device, frame) for device in devices])
+        receipt = self._courier.deliver([Push(room, device, frame) for device in devices])
+        return list(receipt.departures)

@@ -107,6 +107,18 @@ def test_what_cannot_be_told_or_closed_has_no_session_all_the_same(
     assert people(connections) == ["bob"]
 
 
+@pytest.mark.parametrize("gone", [[PHONE], [LAPTOP], [PHONE, LAPTOP]])
+def test_the_others_hear_that_who_was_gone_already_has_left(
+    evictions: Evictions, gateway: Recorder, gone: list[ConnectionId]
+) -> None:
+    gateway.outcomes = dict.fromkeys(gone, Outcome.GONE)
+
+    evictions.evict(ADA)
+
+    (frame,) = gateway.frames(BOB)
+    assert (b'"status":"left"' in frame, b'"user":"ada"' in frame) == (True, True)
+
+
 def test_what_cannot_be_removed_is_closed_and_found_again(
     evictions: Evictions, gateway: Recorder, connections: ConnectionRepository, dynamodb: Faulty
 ) -> None:
