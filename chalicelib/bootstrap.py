@@ -130,7 +130,6 @@ class Application:
             presence=self._presence,
             publisher=self._publisher,
             courier=self._courier,
-            gateway=self._gateway,
             telemetry=self.telemetry,
             clock=self._clock,
             new_id=_new_id,

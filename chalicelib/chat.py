@@ -16,7 +16,7 @@ from chalicelib.courier import Courier
 from chalicelib.doorkeeper import Doorkeeper
 from chalicelib.errors import ChatError, Unauthorized, Unregistered
 from chalicelib.events import Event, Failure
-from chalicelib.gateway import ConnectionsGateway, Outcome, Post, Recipient
+from chalicelib.gateway import Outcome, Post, Recipient
 from chalicelib.origins import Origin
 from chalicelib.presence import Presence
 from chalicelib.protocol import decode, encode
@@ -42,7 +42,6 @@ class ChatService:
         presence: Presence,
         publisher: Publisher,
         courier: Courier,
-        gateway: ConnectionsGateway,
         telemetry: Telemetry,
         clock: Callable[[], float],
         new_id: Callable[[], str],
@@ -55,7 +54,6 @@ class ChatService:
         self._presence = presence
         self._publisher = publisher
         self._courier = courier
-        self._gateway = gateway
         self._telemetry = telemetry
         self._clock = clock
         self._new_id = new_id
@@ -134,7 +132,7 @@ class ChatService:
 
     def _post(self, origin: Origin, answer: Event) -> Outcome:
         post = Post(origin.endpoint, origin.connection_id, encode(answer))
-        outcome = self._gateway.post([post])[0]
+        outcome = self._courier.post([post])[0]
         if outcome in {Outcome.RETRYABLE, Outcome.REFUSED}:
             logger.warning("an answer to %s was lost: %s", origin.connection_id, outcome.value)
         return outcome

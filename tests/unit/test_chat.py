@@ -44,6 +44,13 @@ class WatchingGateway(RecordingGateway):
         return super().post(posts)
 
 
+class MuteGateway(RecordingGateway):
+    """Can end connections, and nothing else."""
+
+    def post(self, posts: Sequence[Post], *, within: float | None = None) -> list[Outcome]:
+        raise RuntimeError(f"{len(posts)} posts cannot be signed within {within}")
+
+
 @pytest.fixture
 def chat(build_service: ServiceFactory) -> ChatService:
     return build_service()
@@ -389,6 +396,17 @@ def test_who_cannot_be_told_is_closed_all_the_same(
     stranger.send("hello")
 
     assert len(gateway.disconnected) == 1
+
+
+def test_who_has_no_session_is_closed_even_if_posting_breaks(
+    dynamodb: Faulty, clock: Clock
+) -> None:
+    gateway = MuteGateway()
+    stranger = Client(ServiceFactory(dynamodb, gateway, clock)(), gateway, "S=")
+
+    stranger.send("hello")
+
+    assert gateway.disconnected == [Recipient(ENDPOINT, ConnectionId(stranger.id))]
 
 
 def test_who_loses_the_session_in_the_middle_of_a_frame_is_closed(
