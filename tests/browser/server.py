@@ -32,13 +32,14 @@ class ChatServer:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "localgateway", "--port", str(self._port)]
-        command += ["--template", "infra/data.yaml"]
+        command += ["--template", "infra/data.yaml", "--supervised"]
         with self._log.open("ab") as log:
             # Its own session: whatever it leaves behind can be stopped with it.
             self._process = subprocess.Popen(
                 command,
                 cwd=ROOT,
                 env={**os.environ, **ENVIRONMENT},
+                stdin=subprocess.PIPE,  # its end tells the server that the tests are gone
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -59,7 +60,7 @@ class ChatServer:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.communicate()  # closes the pipe too
 
     def _is_healthy(self) -> bool:
         try:

@@ -82,9 +82,10 @@ class Gateway:
         options = ("--app", str(project), "--stage", STAGE, "--port", "0", *arguments)
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "localgateway", *options],
+                [sys.executable, "-m", "localgateway", *options, "--supervised"],
                 cwd=ROOT,
                 env={**os.environ, **environ},
+                stdin=subprocess.PIPE,  # its end tells the gateway that the tests are gone
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
