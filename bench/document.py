@@ -23,10 +23,17 @@ class Document:
         return self._split(name)[1].strip("\n")
 
     def replace(self, name: str, content: str) -> None:
-        """Put something else into a part, and leave all the rest as it is. Raises DocumentError."""
+        """Put something else into a part, and leave all the rest as it is; or, if that fails, all.
+
+        Raises:
+            DocumentError: see `part`.
+            OSError, UnicodeError: it cannot be written.
+        """
         before, _, after = self._split(name)
         new = f"{before}{_begin(name)}\n{content}\n\n{_end(name)}{after}"
-        self._path.write_text(new, encoding="utf-8")
+        draft = self._path.with_name(f"{self._path.name}.new")
+        draft.write_bytes(new.encode())
+        draft.replace(self._path)
 
     def _split(self, name: str) -> tuple[str, str, str]:
         text = self._path.read_text(encoding="utf-8")

@@ -74,7 +74,10 @@ def test_the_same_twice_leaves_the_same(document: Document) -> None:
     assert text(document) == once
 
 
-@pytest.mark.parametrize("failure", [BenchmarkError("exit code 1"), KeyError("ms")])
+@pytest.mark.parametrize(
+    "failure",
+    [BenchmarkError("exit code 1"), KeyError("ms"), ZeroDivisionError(), AttributeError("ms")],
+)
 def test_a_part_that_fails_keeps_its_old_figures_and_says_so(
     document: Document, capsys: pytest.CaptureFixture[str], failure: Exception
 ) -> None:
@@ -87,6 +90,14 @@ def test_a_part_that_fails_keeps_its_old_figures_and_says_so(
     assert text(document) == TEXT
     assert not (document.folder / "images").exists()
     assert "fan failed, its old figures stay" in capsys.readouterr().err
+
+
+def test_what_cannot_be_written_leaves_the_document_as_it_was(document: Document) -> None:
+    written = write(document, "fan", part(), lambda _: [{"ms": "\ud800"}], TODAY)
+
+    assert not written
+    assert text(document) == TEXT
+    assert [path.name for path in document.folder.iterdir()] == ["performance.md"]
 
 
 def test_a_part_that_cannot_be_measured_here_is_skipped_visibly(
