@@ -1,6 +1,8 @@
 """Signatures are verified as the RFCs have it, and as another implementation makes them."""
 
+import math
 from base64 import urlsafe_b64decode
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -9,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
+from jwt import PyJWK
+from jwt.exceptions import PyJWTError
 
 from chalicelib.signatures import ES256, RS256, Verifier, verifier
 from tests.unit.issuers import ec_key, jwk, rsa_key, segment
@@ -128,3 +132,88 @@ def test_what_is_no_key_for_that_verifies_nothing(algorithm: str, changed: dict[
     key = jwk(EC_KEY if algorithm == ES256 else RSA_KEY, "k")
 
     assert verifier({**key, **changed}, algorithm) is None
+
+
+SAID = b"said"
+PRIVATE = RSA_KEY.private_numbers()
+MODULUS = PRIVATE.public_numbers.n
+TOTIENT = (PRIVATE.p - 1) * (PRIVATE.q - 1)
+# What an RSA signature is, to the power of the exponent (RFC 8017, section 9.2).
+_DIGEST = bytes.fromhex("3031300d060960864801650304020105000420") + sha256(SAID).digest()
+ENCODED = b"\x00\x01" + b"\xff" * (253 - len(_DIGEST)) + b"\x00" + _DIGEST
+# Of the group of P-256 (FIPS 186-4, D.1.2.3).
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+
+
+def numeral(number: int) -> bytes:
+    return number.to_bytes(max(1, (number.bit_length() + 7) // 8), "big")
+
+
+def takes(key: dict[str, Any], algorithm: str, signature: bytes) -> bool:
+    verify = verifier(key, algorithm)
+    return verify is not None and verify(SAID, signature)
+
+
+def pyjwt_takes(key: dict[str, Any], algorithm: str, signature: bytes) -> bool:
+    try:
+        found = PyJWK(key, algorithm)
+    except PyJWTError:
+        return False
+    return bool(found.Algorithm.verify(SAID, found.key, signature))
+
+
+def power(encoded: bytes, exponent: int) -> int:
+    """Return what is a good signature with this exponent; any number if there is none."""
+    base = int.from_bytes(encoded, "big")
+    fit = math.gcd(exponent, TOTIENT) == 1
+    return pow(base, pow(exponent, -1, TOTIENT), MODULUS) if fit else base
+
+
+@given(
+    modulus=st.sampled_from([MODULUS, MODULUS - 1, MODULUS + 2, 2 * MODULUS, 1 << 2047]),
+    exponent=st.one_of(
+        st.sampled_from([0, 1, 2, 3, 17, 257, 65_537, (1 << 33) - 1]), st.integers(0, 1 << 33)
+    ),
+    encoded=st.sampled_from(
+        [ENCODED, b"\x00\x02" + ENCODED[2:], ENCODED[:10] + ENCODED[200:] + bytes(190)]
+    ),
+    added=st.sampled_from([0, 0, 0, 1, MODULUS]),
+    zeros=st.integers(0, 2),
+)
+def test_what_is_taken_from_whatever_rsa_key_is_what_pyjwt_takes(
+    modulus: int, exponent: int, encoded: bytes, added: int, zeros: int
+) -> None:
+    key = {"kty": "RSA", "n": segment(numeral(modulus)), "e": segment(numeral(exponent))}
+    signature = bytes(zeros) + (power(encoded, exponent) + added).to_bytes(257, "big").lstrip(b"\0")
+
+    assert takes(key, RS256, signature) == pyjwt_takes(key, RS256, signature)
+
+
+def test_a_signature_is_as_long_as_its_key() -> None:
+    key, good = jwk(RSA_KEY, "k"), signed(RS256, SAID)
+
+    assert takes(key, RS256, good)
+    assert not any(takes(key, RS256, each) for each in (b"", b"\0" + good, good + b"\0"))
+
+
+@pytest.mark.parametrize("exponent", [(1 << 33) + 1, (1 << 64) + 13, 65_537 + TOTIENT])
+def test_an_exponent_that_only_costs_time_is_none(exponent: int) -> None:
+    key = {**jwk(RSA_KEY, "k"), "e": segment(numeral(exponent))}
+
+    assert verifier(key, RS256) is None
+
+
+_GOOD = signed(ES256, SAID)
+_R, _S = (int.from_bytes(_GOOD[start : start + 32], "big") for start in (0, 32))
+_NUMBERS = st.sampled_from([0, 1, _R, _S, ORDER - _S, ORDER - 1, ORDER, ORDER + 1, (1 << 256) - 1])
+
+
+@given(first=_NUMBERS, second=_NUMBERS)
+def test_what_is_taken_from_an_ec_key_is_what_pyjwt_takes(first: int, second: int) -> None:
+    key = jwk(EC_KEY, "k")
+    signature = b"".join(number.to_bytes(32, "big") for number in (first, second))
+
+    taken = takes(key, ES256, signature)
+
+    assert taken == pyjwt_takes(key, ES256, signature)
+    assert taken == (first == _R and second in {_S, ORDER - _S})
