@@ -10,11 +10,13 @@ ROOT = Path(__file__).resolve().parents[2]
 SOCKETS = 600
 # Ten seconds of handlers of $connect would show nothing of the queue.
 ARGUMENTS = ("--sockets", str(SOCKETS), "--registered", "--json")
+# Seconds; without a message it would wait for an hour.
+DUE = ("--timeout", "240")
 
 
 def test_all_of_a_large_room_get_a_message_once_in_as_many_jobs_as_predicted() -> None:
     run = subprocess.run(
-        [*(sys.executable, "-m", "bench.large_room"), *ARGUMENTS],
+        [*(sys.executable, "-m", "bench.large_room"), *ARGUMENTS, *DUE],
         cwd=ROOT,
         capture_output=True,
         text=True,
