@@ -37,7 +37,7 @@ def verifier(jwk: Mapping[str, Any], algorithm: str) -> Verifier | None:
 
     Returns:
         None if it is no key for that: malformed, not on the curve, of fewer than 2048 bits or of
-        more than 8192.
+        more than 8192, with an exponent that is even, 1, or of more than 33 bits.
     """
     try:
         return _KINDS[algorithm](jwk)
