@@ -46,6 +46,11 @@ class _Task:
     def with_outcome(self, outcome: Outcome) -> list[ConnectionId]:
         return [who for who, found in self.outcomes.items() if found is outcome]
 
+    @property
+    def newly_gone(self) -> list[ConnectionId]:
+        """Who was there, but not to the post; in their order, on which fault runs depend."""
+        return [who for who in self.with_outcome(Outcome.GONE) if who not in self.absent]
+
 
 class Deliveries:
     """Does jobs in batches, as SQS hands them to a function.
@@ -177,7 +182,7 @@ class Deliveries:
             gone = [
                 (task.job.room, member)
                 for task in tasks
-                if (ids := set(task.with_outcome(Outcome.GONE)) - task.absent)
+                if (ids := task.newly_gone)
                 for member in self._connections.find(task.job.room, ids)
             ]
         except Exception:
