@@ -1,0 +1,59 @@
+"""What the emulator cannot do, in one place, each with its reason; everything else is as on AWS."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tools.shipping.templates import Template
+
+# Resource types that ministack 1.5.33 refuses in a template, and why nothing is lost with them.
+DROPPED_TYPES = {
+    "AWS::ApiGatewayV2::Deployment": "the stage deploys by itself (AutoDeploy)",
+    "AWS::ApplicationAutoScaling::ScalableTarget": "capacity: there is none to scale here",
+    "AWS::ApplicationAutoScaling::ScalingPolicy": "capacity: there is none to scale here",
+}
+
+# The wheels of the machine that runs the emulator, not of Graviton.
+_ENDPOINT = "{url}/_aws/execute-api/{api}/{stage}"
+MANAGEMENT = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"
+
+
+def adapted(url: str, variables: dict[str, str]) -> Callable[[Template], Template]:
+    """Return what makes a template fit for the emulator at `url`.
+
+    Functions that know their WebSocket API get the emulator's address of it, and `variables`.
+    """
+
+    def adapt(template: Template) -> Template:
+        resources = template["Resources"]
+        dropped = {name for name, r in resources.items() if r["Type"] in DROPPED_TYPES}
+        kept = {
+            name: _without(resource, dropped)
+            for name, resource in resources.items()
+            if name not in dropped
+        }
+        for resource in kept.values():
+            if resource["Type"] == "AWS::Serverless::Function":
+                _extend(resource, url, variables)
+        return {**template, "Resources": kept}
+
+    return adapt
+
+
+def management_endpoint(url: str) -> str:
+    """Return the address of @connections, with {api} and {stage} to be filled in."""
+    return _ENDPOINT.replace("{url}", url)
+
+
+def _without(resource: dict[str, Any], dropped: set[str]) -> dict[str, Any]:
+    depends = resource.get("DependsOn", [])
+    kept = [name for name in ([depends] if isinstance(depends, str) else depends)]
+    rest = {key: value for key, value in resource.items() if key != "DependsOn"}
+    needed = [name for name in kept if name not in dropped]
+    return {**rest, "DependsOn": needed} if needed else rest
+
+
+def _extend(function: dict[str, Any], url: str, variables: dict[str, str]) -> None:
+    environment = function["Properties"].setdefault("Environment", {}).setdefault("Variables", {})
+    endpoint = _ENDPOINT.replace("{url}", url).replace("{api}", "${WebsocketAPI}")
+    environment[MANAGEMENT] = {"Fn::Sub": endpoint.replace("{stage}", "api")}
+    environment.update(variables)

@@ -1,0 +1,89 @@
+"""The functions of a stage after `chalice deploy`: their environment, and how they are invoked."""
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from tools.shipping.desks import Desk
+from tools.shipping.errors import ShippingError
+from tools.shipping.wishes import Wishes
+
+_WAIT = 1.0
+_TRIES = 60
+FUNCTIONS = (
+    "api_handler",
+    "authorize",
+    "deliver",
+    "publish",
+    "publish_event",
+    "redrive",
+    "warm",
+    "websocket_connect",
+    "websocket_disconnect",
+    "websocket_message",
+)
+
+
+def function_exists(desk: Desk, name: str) -> bool:
+    """Tell whether there is a function of that deployed name."""
+    try:
+        desk.account.client("lambda").get_function_configuration(FunctionName=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            return False
+        raise
+    return True
+
+
+def adjust_functions(desk: Desk, api: str, url: str, wishes: Wishes) -> None:
+    """Tell the functions where the WebSocket API is, and the queue how to invoke `deliver`.
+
+    Chalice overwrites all variables each time, and knows no URL before it has deployed.
+    """
+    gateway_stage = str(desk.stage.config["api_gateway_stage"])
+    variables = {"WEBSOCKET_URL": url.rstrip("/")} | {
+        key: text.format(api=api, stage=gateway_stage) for key, text in desk.variables.items()
+    }
+    for name in FUNCTIONS:
+        function = desk.stage.function(name)
+        if function_exists(desk, function):
+            _extend(desk, function, variables)
+    desk.say(f"  {', '.join(variables)} for the functions")
+    _adjust_queue(desk, wishes)
+
+
+def _extend(desk: Desk, function: str, variables: dict[str, str]) -> None:
+    client = desk.account.client("lambda")
+    now: dict[str, str] = _settled(desk, function).get("Environment", {}).get("Variables", {})
+    if now | variables != now:
+        client.update_function_configuration(
+            FunctionName=function, Environment={"Variables": now | variables}
+        )
+        _settled(desk, function)
+
+
+def _settled(desk: Desk, function: str) -> dict[str, Any]:
+    """Wait until no update of the function is under way, as Lambda refuses a second one."""
+    client = desk.account.client("lambda")
+    for _ in range(_TRIES):
+        configuration = dict(client.get_function_configuration(FunctionName=function))
+        if configuration.get("LastUpdateStatus", "Successful") != "InProgress":
+            return configuration
+        desk.sleep(_WAIT)
+    raise ShippingError(f"{function} does not finish its update: repeat")
+
+
+def _adjust_queue(desk: Desk, wishes: Wishes) -> None:
+    """Have one bad job not repeat the whole batch, and the queue not take all concurrency.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+    """
+    client = desk.account.client("lambda")
+    function = desk.stage.function("deliver")
+    for mapping in client.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]:
+        client.update_event_source_mapping(
+            UUID=mapping["UUID"],
+            FunctionResponseTypes=["ReportBatchItemFailures"],
+            ScalingConfig={"MaximumConcurrency": wishes.deliveries},
+        )
+    desk.say(f"  partial batch failures and at most {wishes.deliveries} workers for {function}")
