@@ -12,7 +12,10 @@ DROPPED_TYPES = {
     "AWS::ApplicationAutoScaling::ScalingPolicy": "capacity: there is none to scale here",
 }
 
-# The wheels of the machine that runs the emulator, not of Graviton.
+# Also dropped: statements that deny what comes without TLS, as the emulator is spoken to over HTTP.
+# A unit test holds that they are in the templates.
+_TLS = {"Bool": {"aws:SecureTransport": "false"}}
+
 _ENDPOINT = "{url}/_aws/execute-api/{api}/{stage}"
 MANAGEMENT = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"
 
@@ -24,7 +27,7 @@ def adapted(url: str, variables: dict[str, str]) -> Callable[[Template], Templat
     """
 
     def adapt(template: Template) -> Template:
-        resources = template["Resources"]
+        resources = _over_plain_http(template["Resources"])
         dropped = {name for name, r in resources.items() if r["Type"] in DROPPED_TYPES}
         kept = {
             name: _without(resource, dropped)
@@ -34,6 +37,9 @@ def adapted(url: str, variables: dict[str, str]) -> Callable[[Template], Templat
         for resource in kept.values():
             if resource["Type"] == "AWS::Serverless::Function":
                 _extend(resource, url, variables)
+            if resource["Type"] == "AWS::ApiGatewayV2::Authorizer":
+                # Left out means none on AWS, and the Authorization header to the emulator.
+                resource["Properties"].setdefault("IdentitySource", [])
         return {**template, "Resources": kept}
 
     return adapt
@@ -42,6 +48,18 @@ def adapted(url: str, variables: dict[str, str]) -> Callable[[Template], Templat
 def management_endpoint(url: str) -> str:
     """Return the address of @connections, with {api} and {stage} to be filled in."""
     return _ENDPOINT.replace("{url}", url)
+
+
+def _over_plain_http(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {key: _over_plain_http(value) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_over_plain_http(each) for each in part if not _demands_tls(each)]
+    return part
+
+
+def _demands_tls(part: object) -> bool:
+    return isinstance(part, dict) and str(part.get("Condition")).lower() == str(_TLS).lower()
 
 
 def _without(resource: dict[str, Any], dropped: set[str]) -> dict[str, Any]:

@@ -1,0 +1,131 @@
+"""A deployed stage as the scenario sees it: its APIs, its functions, its queues and its logs."""
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.e2e.people import Page, Person, Socket
+from tools.shipping.accounts import Account
+from tools.shipping.projects import Stage
+
+FUNCTIONS = (
+    "api_handler",
+    "authorize",
+    "deliver",
+    "publish",
+    "publish_event",
+    "redrive",
+    "warm",
+    "websocket_connect",
+    "websocket_disconnect",
+    "websocket_message",
+)
+# What tells in a log that a function failed, or was not allowed something.
+_FAULTS = ("AccessDenied", "not authorized to perform", '"level":"ERROR"', "Traceback")
+
+
+@dataclass(slots=True)
+class World:
+    """What the scenario works with.
+
+    Attributes:
+        page_url: Of the REST API, without a slash at the end.
+        socket_url: Of the WebSocket API.
+        patience: Seconds that anything may take.
+        run: What names of people and rooms of this run start with.
+    """
+
+    account: Account
+    stage: Stage
+    page_url: str
+    socket_url: str
+    patience: float = 20
+    run: str = field(default_factory=lambda: "e" + secrets.token_hex(3))
+    people: dict[str, Person] = field(default_factory=dict)
+    sockets: dict[str, Socket] = field(default_factory=dict)
+    began: float = field(default_factory=time.time)
+
+    @property
+    def page(self) -> Page:
+        """The REST API."""
+        return Page(self.page_url, patience=self.patience)
+
+    def person(self, name: str) -> Person:
+        """Return somebody, who registers when first asked for."""
+        if name not in self.people:
+            full = f"{name}-{self.run}"
+            person = Person(self.page, self.socket_url, full, patience=self.patience)
+            self.people[name] = person.register()
+        return self.people[name]
+
+    def socket(self, name: str) -> Socket:
+        """Return somebody's first socket, opened and greeted when first asked for."""
+        if name not in self.sockets:
+            self.sockets[name] = self.person(name).connect()
+            self.sockets[name].ask("hello", arrays=True)
+        return self.sockets[name]
+
+    def room(self, name: str) -> str:
+        """Return the name of a room of this run."""
+        return f"{name}-{self.run}"
+
+    def invoke(self, function: str, payload: Any) -> Any:
+        """Invoke a function and return its answer; AssertionError if it fails."""
+        answer = self.account.client("lambda").invoke(
+            FunctionName=self.stage.function(function), Payload=json.dumps(payload).encode()
+        )
+        told = json.loads(answer["Payload"].read() or b"null")
+        assert "FunctionError" not in answer, f"{function} failed: {told}"
+        return told
+
+    def depth(self, queue: str) -> int:
+        """Return how many messages wait in a queue ("deliveries", "undelivered")."""
+        sqs = self.account.client("sqs")
+        url = sqs.get_queue_url(QueueName=f"dynamowave-{self.stage.name}-{queue}")["QueueUrl"]
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        return sum(int(attributes[name]) for name in names)
+
+    def eventually(self, true: Callable[[], bool], what: str) -> None:
+        """Wait until something is so; AssertionError if it is not in time."""
+        end = time.monotonic() + self.patience
+        while not true():
+            assert time.monotonic() < end, f"after {self.patience:g} s: not {what}"
+            time.sleep(0.3)
+
+    def faults(self) -> list[str]:
+        """Return the lines of this run's logs that tell of a fault, with their function."""
+        return [
+            f"{name}: {line}"
+            for name in FUNCTIONS
+            for line in self.logs(name)
+            if any(fault in line for fault in _FAULTS) and not _is_meant(name, line)
+        ]
+
+    def logs(self, function: str) -> Iterator[str]:
+        """Return what a function has logged since the run began."""
+        logs = self.account.client("logs")
+        group = f"/aws/lambda/{self.stage.function(function)}"
+        try:
+            pages = logs.get_paginator("filter_log_events").paginate(
+                logGroupName=group, startTime=int(self.began * 1000)
+            )
+            for page in pages:
+                for event in page["events"]:
+                    yield event["message"].rstrip()
+        except logs.exceptions.ResourceNotFoundException:
+            return
+
+    def leave(self) -> None:
+        """Close all sockets."""
+        self.sockets.clear()
+        for person in self.people.values():
+            person.leave()
+
+
+def _is_meant(function: str, line: str) -> bool:
+    """Tell whether a fault is how the authorizer says 401."""
+    return function == "authorize" and "AccessDenied" not in line
