@@ -23,7 +23,7 @@ def create_tables(client: Any) -> None:
     """Create every table of the template, with its keys and streams, through a boto3 client."""
     for resource in _template()["Resources"].values():
         if resource["Type"] == "AWS::DynamoDB::Table":
-            client.create_table(**_arguments(resource["Properties"]))
+            client.create_table(**_arguments(_given(resource["Properties"])))
 
 
 def _arguments(properties: dict[str, Any]) -> dict[str, Any]:
@@ -37,16 +37,28 @@ def _arguments(properties: dict[str, Any]) -> dict[str, Any]:
     return arguments
 
 
+def _given(value: Any) -> Any:
+    """Leave out what has no value."""
+    if isinstance(value, dict):
+        return {name: _given(part) for name, part in value.items() if part is not None}
+    return [_given(part) for part in value] if isinstance(value, list) else value
+
+
 class _Loader(yaml.SafeLoader):
-    """Reads a template whose only substituted name is the stage."""
+    """Reads a template as it is for tests: no condition holds, and only the stage is known."""
 
 
 def _substituted(_: yaml.SafeLoader, node: Any) -> str:
     return str(node.value).replace("${Stage}", STAGE)
 
 
+def _otherwise(loader: yaml.SafeLoader, node: Any) -> Any:
+    return loader.construct_object(node.value[2], deep=True)
+
+
 _Loader.add_constructor("!Sub", _substituted)
-_Loader.add_multi_constructor("!", lambda *_node: None)
+_Loader.add_constructor("!If", _otherwise)
+_Loader.add_multi_constructor("!", lambda *_node: None)  # AWS::NoValue among them
 
 
 @cache
