@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.e2e.adaptations import MANAGEMENT, adapted, management_endpoint
+from tests.e2e.adaptations import MANAGEMENT, adapt, execute_api
 from tests.e2e.emulators import Emulator, EmulatorError, become_admin, emulator
 from tests.e2e.permissions import mutate
 from tests.e2e.projects import copied
@@ -52,10 +52,11 @@ class Run:
         """Deploy, chat, deploy again, chat again, destroy."""
         stage = _STAGES[way]
         self.ship("data", stage)
-        self.ship(way, stage)
+        where = ["--parameter", f"ExecuteApiUrl={execute_api(self._found.url)}"]
+        self.ship(way, stage, *where)
         self.scenario(way)
         self.ship("data", stage, again=True)
-        self.ship(way, stage, again=True)
+        self.ship(way, stage, *where, again=True)
         self.scenario(way, again=True)
         self.ship("destroy", stage, "--confirm", stage, "--data")
 
@@ -87,8 +88,10 @@ class Run:
             assert deployed is not None
             rest = deployed["rest_api", "rest_api_id"]
             ids = rest, deployed["websocket_api", "websocket_api_id"]
-        page, socket = (f"{self._found.url}/_aws/execute-api/{each}/api" for each in ids)
-        return World(account, stage, page, socket.replace("http:", "ws:"))
+        page, socket = (f"{execute_api(self._found.url)}/{each}/api" for each in ids)
+        found = self._found
+        url = socket.replace("http:", "ws:")
+        return World(account, stage, found, page, url, began=found.position)
 
     def step(self, title: str, work: Callable[[], object], world: World | None = None) -> None:
         """Do a step, and tell how it went."""
@@ -109,14 +112,8 @@ class Run:
         assert code == 0, f"exit code {code}"
 
     def _desk(self, **arguments: object) -> Desk:
-        url = self._found.url
-        variables = {MANAGEMENT: management_endpoint(url)}
-        return Desk(
-            **arguments,  # type: ignore[arg-type]
-            adapt=adapted(url, {}),
-            variables=variables,
-            say=self._say,
-        )
+        variables = {MANAGEMENT: execute_api(self._found.url) + "/{api}/{stage}"}
+        return Desk(**arguments, adapt=adapt, variables=variables, say=self._say)  # type: ignore[arg-type]
 
     def _say(self, line: str) -> None:
         self._told.append(line)
@@ -126,10 +123,8 @@ class Run:
     def _explain(self, world: World | None) -> None:
         for line in self._told[-40:]:
             print(f"      {line}")
-        for line in world.faults()[-40:] if world else []:
+        for line in world.logs()[-60:] if world else self._found.lines()[-15:]:
             print(f"      {line}")
-        print("the emulator's own log ends with:")
-        print(self._found.tail(12))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -160,7 +155,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.e2e", description=__doc__)
     add = parser.add_argument
     add("--way", choices=["both", "release", "deploy"], default="both")
-    add("--emulator", default=".venv-e2e/bin/ministack", metavar="FILE", help="ministack")
+    add("--emulator", default=".venv-e2e/bin/python", metavar="FILE", help="Python with ministack")
     add("--cache", default=".cache/e2e", metavar="DIR", help="where packed zips are kept")
     add("--verbose", action="store_true", help="show what the commands print")
     add("--permissions", action="store_true", help="take permissions away one by one instead")

@@ -1,6 +1,5 @@
 """What the emulator cannot do, in one place, each with its reason; everything else is as on AWS."""
 
-from collections.abc import Callable
 from typing import Any
 
 from tools.shipping.templates import Template
@@ -16,38 +15,30 @@ DROPPED_TYPES = {
 # A unit test holds that they are in the templates.
 _TLS = {"Bool": {"aws:SecureTransport": "false"}}
 
-_ENDPOINT = "{url}/_aws/execute-api/{api}/{stage}"
 MANAGEMENT = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"
 
 
-def adapted(url: str, variables: dict[str, str]) -> Callable[[Template], Template]:
-    """Return what makes a template fit for the emulator at `url`.
-
-    Functions that know their WebSocket API get the emulator's address of it, and `variables`.
-    """
-
-    def adapt(template: Template) -> Template:
-        resources = _over_plain_http(template["Resources"])
-        dropped = {name for name, r in resources.items() if r["Type"] in DROPPED_TYPES}
-        kept = {
-            name: _without(resource, dropped)
-            for name, resource in resources.items()
-            if name not in dropped
-        }
-        for resource in kept.values():
-            if resource["Type"] == "AWS::Serverless::Function":
-                _extend(resource, url, variables)
-            if resource["Type"] == "AWS::ApiGatewayV2::Authorizer":
-                # Left out means none on AWS, and the Authorization header to the emulator.
-                resource["Properties"].setdefault("IdentitySource", [])
-        return {**template, "Resources": kept}
-
-    return adapt
+def adapt(template: Template) -> Template:
+    """Return a template, or what is to be merged into one, fit for the emulator."""
+    resources = _over_plain_http(template["Resources"])
+    dropped = {name for name, r in resources.items() if r.get("Type") in DROPPED_TYPES}
+    kept = {
+        name: _without(resource, dropped)
+        for name, resource in resources.items()
+        if name not in dropped
+    }
+    for resource in kept.values():
+        if resource.get("Type") == "AWS::ApiGatewayV2::Authorizer":
+            # Left out means none on AWS, and the Authorization header to the emulator.
+            resource["Properties"].setdefault("IdentitySource", [])
+        for event in resource.get("Properties", {}).get("Events", {}).values():
+            _number_workers(event["Properties"], template.get("Parameters", {}))
+    return {**template, "Resources": kept}
 
 
-def management_endpoint(url: str) -> str:
-    """Return the address of @connections, with {api} and {stage} to be filled in."""
-    return _ENDPOINT.replace("{url}", url)
+def execute_api(url: str) -> str:
+    """Return where the emulator at a URL has the APIs, by their ids."""
+    return f"{url}/_aws/execute-api"
 
 
 def _over_plain_http(part: Any) -> Any:
@@ -62,16 +53,16 @@ def _demands_tls(part: object) -> bool:
     return isinstance(part, dict) and str(part.get("Condition")).lower() == str(_TLS).lower()
 
 
+def _number_workers(source: dict[str, Any], parameters: dict[str, Any]) -> None:
+    """Write the number itself: the emulator takes a parameter's value for text, and stops."""
+    scaling = source.get("ScalingConfig", {})
+    if isinstance(most := scaling.get("MaximumConcurrency"), dict):
+        scaling["MaximumConcurrency"] = int(parameters[most["Ref"]]["Default"])
+
+
 def _without(resource: dict[str, Any], dropped: set[str]) -> dict[str, Any]:
     depends = resource.get("DependsOn", [])
     kept = [name for name in ([depends] if isinstance(depends, str) else depends)]
     rest = {key: value for key, value in resource.items() if key != "DependsOn"}
     needed = [name for name in kept if name not in dropped]
     return {**rest, "DependsOn": needed} if needed else rest
-
-
-def _extend(function: dict[str, Any], url: str, variables: dict[str, str]) -> None:
-    environment = function["Properties"].setdefault("Environment", {}).setdefault("Variables", {})
-    endpoint = _ENDPOINT.replace("{url}", url).replace("{api}", "${WebsocketAPI}")
-    environment[MANAGEMENT] = {"Fn::Sub": endpoint.replace("{stage}", "api")}
-    environment.update(variables)

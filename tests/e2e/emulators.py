@@ -23,6 +23,7 @@ _ROOT = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 _EVERYTHING = (
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}'
 )
+_SHIM = Path(__file__).with_name("emulated.py")
 _START = 60
 _STOP = 15
 
@@ -33,30 +34,37 @@ class EmulatorError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Emulator:
-    """A running emulator."""
+    """A running emulator, and what it and the functions print."""
 
     url: str
     log: Path
 
-    def tail(self, lines: int = 30) -> str:
-        """Return the end of its own log."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+    def lines(self, since: int = 0) -> list[str]:
+        """Return the lines of its log from a position on."""
+        with self.log.open(errors="replace") as log:
+            log.seek(since)
+            return log.read().splitlines()
+
+    @property
+    def position(self) -> int:
+        """Return where its log ends now."""
+        return self.log.stat().st_size
 
 
 @contextmanager
-def emulator(program: Path, folder: Path) -> Iterator[Emulator]:
-    """Run it on a free port, with nothing kept from earlier runs.
+def emulator(python: Path, folder: Path) -> Iterator[Emulator]:
+    """Run it by its environment's Python on a free port, with nothing kept from earlier runs.
 
     Raises:
         EmulatorError: it is not installed, or does not start.
     """
-    if not program.exists():
-        raise EmulatorError(f"{program} is not there: run this by `make e2e`, which installs it")
+    if not python.exists():
+        raise EmulatorError(f"{python} is not there: run this by `make e2e`, which makes it")
     port = _free_port()
     found = Emulator(f"http://127.0.0.1:{port}", folder / "emulator.log")
     with found.log.open("w") as log:
         process = subprocess.Popen(
-            [program.absolute()],
+            [python.absolute(), _SHIM],
             cwd=folder,
             env=_environ(port, folder),
             stdout=log,
@@ -90,6 +98,7 @@ def _environ(port: int, folder: Path) -> dict[str, str]:
     kept = {name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
     return kept | {
         "GATEWAY_PORT": str(port),
+        "BIND_HOST": "127.0.0.1",
         "AUTH": "true",
         # Listeners of services that are not used, on ports that may be taken.
         "IOT_MTLS_ENABLED": "0",
@@ -114,7 +123,7 @@ def _await(found: Emulator, process: "subprocess.Popen[bytes]") -> None:
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
-    raise EmulatorError(f"the emulator does not start:\n{found.tail()}")
+    raise EmulatorError(f"the emulator does not start:\n{chr(10).join(found.lines()[-20:])}")
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

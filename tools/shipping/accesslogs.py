@@ -1,38 +1,8 @@
-"""Where API Gateway logs who called: one JSON object a line, without the query, which has tickets.
-
-https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-logging.html
-"""
+"""Where API Gateway logs who called; what it logs, infra/service.yaml says."""
 
 import contextlib
-import json
 
 from tools.shipping.desks import Desk
-
-FORMAT = json.dumps(
-    {
-        "requestId": "$context.requestId",
-        "ip": "$context.identity.sourceIp",
-        "time": "$context.requestTimeEpoch",
-        "event": "$context.eventType",
-        "route": "$context.routeKey",
-        "status": "$context.status",
-        "connection": "$context.connectionId",
-        "error": "$context.error.message",
-        "integration": "$context.integrationErrorMessage",
-    }
-)
-REST_FORMAT = json.dumps(
-    {
-        "requestId": "$context.requestId",
-        "ip": "$context.identity.sourceIp",
-        "time": "$context.requestTimeEpoch",
-        "method": "$context.httpMethod",
-        "route": "$context.resourcePath",
-        "status": "$context.status",
-        "bytes": "$context.responseLength",
-        "ms": "$context.responseLatency",
-    }
-)
 
 
 def log_group(desk: Desk, name: str, days: int) -> str:

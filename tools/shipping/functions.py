@@ -41,7 +41,7 @@ def adjust_functions(desk: Desk, api: str, url: str, wishes: Wishes) -> None:
     Chalice overwrites all variables each time, and knows no URL before it has deployed.
     """
     gateway_stage = str(desk.stage.config["api_gateway_stage"])
-    variables = {"WEBSOCKET_URL": url.rstrip("/")} | {
+    variables = {"WEBSOCKET_URL": url.rstrip("/"), **wishes.variables} | {
         key: text.format(api=api, stage=gateway_stage) for key, text in desk.variables.items()
     }
     for name in FUNCTIONS:
@@ -50,6 +50,7 @@ def adjust_functions(desk: Desk, api: str, url: str, wishes: Wishes) -> None:
             _extend(desk, function, variables)
     desk.say(f"  {', '.join(variables)} for the functions")
     _adjust_queue(desk, wishes)
+    _adjust_events(desk, wishes)
 
 
 def _extend(desk: Desk, function: str, variables: dict[str, str]) -> None:
@@ -87,3 +88,19 @@ def _adjust_queue(desk: Desk, wishes: Wishes) -> None:
             ScalingConfig={"MaximumConcurrency": wishes.deliveries},
         )
     desk.say(f"  partial batch failures and at most {wishes.deliveries} workers for {function}")
+
+
+def _adjust_events(desk: Desk, wishes: Wishes) -> None:
+    """Say how often an event is tried again, and where it is kept after that."""
+    client = desk.account.client("lambda")
+    for function, wish in wishes.asynchronous.items():
+        kept = {"OnFailure": {"Destination": wish.destination}} if wish.destination else {}
+        if function_exists(desk, function):
+            client.put_function_event_invoke_config(
+                FunctionName=function,
+                MaximumRetryAttempts=wish.retries,
+                MaximumEventAgeInSeconds=wish.oldest,
+                DestinationConfig=kept,
+            )
+            where = f", then kept in {wish.destination.split(':')[-1]}" if wish.destination else ""
+            desk.say(f"  {function}: {wish.retries} retries{where}")

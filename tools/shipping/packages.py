@@ -26,17 +26,14 @@ _UNPACKED_LIMIT = 250 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """What is deployed: the zip of the functions, and their template."""
+    """What is deployed: the zip of the functions, and their template.
+
+    `digest` names the contents of the zip, whenever and in whatever order it was written.
+    """
 
     template: Template
     zipped: Path
-
-    @property
-    def digest(self) -> str:
-        """A name for the contents of the zip, whenever and in whatever order it was written."""
-        with ZipFile(self.zipped) as archive:
-            lines = sorted(f"{i.filename} {i.CRC} {i.file_size}" for i in archive.infolist())
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
+    digest: str
 
 
 def pack(stage: Stage, folder: Path, region: str) -> Package:
@@ -51,7 +48,7 @@ def pack(stage: Stage, folder: Path, region: str) -> Package:
     run_chalice(["package", *options, str(folder)], stage, region)
     zipped = folder / "deployment.zip"
     check(zipped, stage)
-    return Package(read_template(folder / "sam.yaml"), zipped)
+    return Package(read_template(folder / "sam.yaml"), zipped, _digest(zipped))
 
 
 def run_chalice(
@@ -98,6 +95,12 @@ def check(zipped: Path, stage: Stage) -> None:
     if fault:
         _forget(stage)
         raise ShippingError(fault)
+
+
+def _digest(zipped: Path) -> str:
+    with ZipFile(zipped) as archive:
+        lines = sorted(f"{i.filename} {i.CRC} {i.file_size}" for i in archive.infolist())
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
 
 
 def _faults(archive: ZipFile, stage: Stage) -> Iterator[str]:

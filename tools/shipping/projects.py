@@ -44,8 +44,7 @@ class Stage:
     @property
     def access_logs(self) -> tuple[str, str]:
         """The log groups of who calls the WebSocket and the REST API."""
-        prefix = f"/aws/apigateway/{APP}-{self.name}"
-        return f"{prefix}-websocket", f"{prefix}-rest"
+        return f"/{APP}/{self.name}/websocket", f"/{APP}/{self.name}/rest"
 
     @property
     def config(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """`make release`: package with Chalice, merge infra/service.yaml, change one stack as a whole."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +34,11 @@ def release(desk: Desk, overrides: Sequence[str] = ()) -> dict[str, str]:
         desk.say("packing ...")
         package = pack(stage, Path(folder), desk.account.region)
         source = _upload(desk, package)
-    stack.change(source, _known(package.template, desk, overrides))
+    parameters = {**desk.stage.parameters("service", overrides), "Stage": stage.name}
+    stack.change(source, _known(package, parameters))
     outputs = stack.outputs
-    desk.say(f"  page: {outputs.get('EndpointURL')}")
-    desk.say(f"  WebSocket: {outputs.get('WebsocketConnectEndpointURL')}")
+    desk.say(f"  page: {outputs.get('Page')}")
+    desk.say(f"  WebSocket: {outputs.get('WebSocketURL')}")
     desk.say(f"Undo: release an older commit, or make destroy STAGE={stage.name}.")
     return outputs
 
@@ -64,15 +65,15 @@ def _placed(template: Template, uri: str) -> Template:
     return template
 
 
-def _known(template: Template, desk: Desk, overrides: Sequence[str]) -> dict[str, str]:
-    parameters = {"Stage": desk.stage.name, **desk.stage.parameters("service", overrides)}
-    known = template.get("Parameters", {})
-    unknown = sorted(set(parameters) - set(known) - {"Stage"})
+def _known(package: Package, parameters: Mapping[str, str]) -> dict[str, str]:
+    known = package.template.get("Parameters", {})
+    unknown = sorted(set(parameters) - set(known))
     if unknown:
         raise ShippingError(
             f"infra/service.yaml has no parameter {', '.join(unknown)}; it has {', '.join(known)}"
         )
-    return {name: value for name, value in parameters.items() if name in known}
+    # Of a secret that has changed the template tells nothing, so a release is a change of itself.
+    return {"Revision": package.digest, **parameters}
 
 
 def _refuse_other_way(desk: Desk) -> None:

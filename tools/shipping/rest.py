@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tools.shipping.accesslogs import REST_FORMAT, log_group
+from tools.shipping.accesslogs import log_group
 from tools.shipping.desks import Desk
 from tools.shipping.wishes import Wishes
 
@@ -14,13 +14,14 @@ def adjust_rest(desk: Desk, api: str, wishes: Wishes) -> None:
     limits = {
         "/*/*/throttling/rateLimit": f"{wishes.rate:g}",
         "/*/*/throttling/burstLimit": str(wishes.burst),
+        "/*/*/metrics/enabled": "true",
     }
     _patch(client, api, gateway_stage, limits)
     desk.say(f"  REST API throttled at {wishes.rate:g} requests/s (burst {wishes.burst})")
     _, name = desk.stage.access_logs
     logged = {
         "/accessLogSettings/destinationArn": log_group(desk, name, wishes.log_days),
-        "/accessLogSettings/format": REST_FORMAT,
+        "/accessLogSettings/format": wishes.rest_log,
     }
     try:
         _patch(client, api, gateway_stage, logged)

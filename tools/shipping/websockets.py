@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tools.shipping.accesslogs import FORMAT, log_group
+from tools.shipping.accesslogs import log_group
 from tools.shipping.desks import Desk
 from tools.shipping.wishes import Wishes
 
@@ -82,21 +82,24 @@ def _limit(desk: Desk, client: Any, api: str, wishes: Wishes) -> None:
     client.update_stage(
         ApiId=api,
         StageName=str(desk.stage.config["api_gateway_stage"]),
-        DefaultRouteSettings={
-            "ThrottlingRateLimit": wishes.rate,
-            "ThrottlingBurstLimit": wishes.burst,
-        },
+        DefaultRouteSettings=_route(wishes.rate, wishes.burst),
         RouteSettings={
-            "$connect": {
-                "ThrottlingRateLimit": wishes.connect_rate,
-                "ThrottlingBurstLimit": wishes.connect_burst,
-            }
+            "$connect": _route(wishes.connect_rate, wishes.connect_burst),
+            "$default": _route(wishes.rate, wishes.burst),
         },
     )
     desk.say(
         f"  throttled at {wishes.rate:g} frames/s (burst {wishes.burst}), "
         f"{wishes.connect_rate:g} connects/s (burst {wishes.connect_burst})"
     )
+
+
+def _route(rate: float, burst: int) -> dict[str, Any]:
+    return {
+        "DetailedMetricsEnabled": True,
+        "ThrottlingRateLimit": rate,
+        "ThrottlingBurstLimit": burst,
+    }
 
 
 def _log(desk: Desk, client: Any, api: str, wishes: Wishes) -> None:
@@ -106,7 +109,7 @@ def _log(desk: Desk, client: Any, api: str, wishes: Wishes) -> None:
         client.update_stage(
             ApiId=api,
             StageName=str(desk.stage.config["api_gateway_stage"]),
-            AccessLogSettings={"DestinationArn": arn, "Format": FORMAT},
+            AccessLogSettings={"DestinationArn": arn, "Format": wishes.socket_log},
         )
     except client.exceptions.BadRequestException as error:
         desk.say(f"  NO access log of the WebSocket API: {error}; see docs/deploying.md")
