@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run redrive talk test chaos fuzzer fuzz browser dynamodb-local check audit format asyncapi bench clean
+.PHONY: help setup run redrive talk test chaos fuzzer fuzz browser dynamodb-local check audit format asyncapi policies bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ check: $(READY) ## Lint, formatting, types, and what bandit finds
 
 audit: $(READY) ## Look for known vulnerabilities in what is required (needs the network)
 	@$(BIN)/pip-audit --strict --progress-spinner off -r requirements.txt -r requirements-dev.txt
+
+policies: $(READY) ## Write the functions' policies into .chalice from what tools/policies.py declares
+	@$(BIN)/python -m tools.policies
 
 asyncapi: $(READY) ## Write docs/asyncapi.yaml from the protocol's types
 	@$(BIN)/python -m tools.asyncapi

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from chalice import Chalice, NotFoundError, Response
-from chalice.app import Request, SQSEvent, WebsocketEvent
+from chalice import Chalice, NotFoundError, Rate, Response
+from chalice.app import CloudWatchEvent, Request, SNSEvent, SQSEvent, WebsocketEvent
 
 from chalicelib import __version__
 from chalicelib.attempts import answered
@@ -26,8 +26,20 @@ from chalicelib.pages import INDEX, Page, configuration, page_headers, read_page
 from chalicelib.replies import HEADERS as ANSWER_HEADERS
 from chalicelib.replies import Reply, refusal, reply
 from chalicelib.settings import Settings
+from chalicelib.warmups import is_warmup
 
-app = Chalice(app_name="dynamowave")
+
+class WarmableChalice(Chalice):
+    """A Chalice app whose function for HTTP can be warmed up, as those below can."""
+
+    def __call__(self, event: Any, context: Any) -> dict[str, Any]:
+        """Answer an event of API Gateway, or one of `warm`."""
+        if is_warmup(event):
+            return _warm_up("api_handler", event)
+        return super().__call__(event, context)
+
+
+app = WarmableChalice(app_name="dynamowave")
 app.experimental_feature_flags.update(["WEBSOCKETS"])
 
 
@@ -51,30 +63,55 @@ def pages() -> dict[str, Page]:
     return read_pages(Path(__file__).parent / "chalicelib" / "web", page_headers(settings()))
 
 
+def warmable(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let a function warm up when `warm` asks for it: before Chalice looks for what is not there.
+
+    Lambda finds the function here; localgateway and Chalice's test client in the handler map.
+    """
+
+    def decorate(handler: Callable[..., Any]) -> Callable[..., Any]:
+        def handle(event: Any, context: Any) -> Any:
+            return _warm_up(name, event) if is_warmup(event) else handler(event, context)
+
+        app.handler_map[name] = handle
+        return handle
+
+    return decorate
+
+
+def _warm_up(name: str, event: dict[str, Any]) -> dict[str, Any]:
+    return answered(partial(application().warmups.run, name, event))
+
+
+@warmable("websocket_connect")
 @app.on_ws_connect()
 def websocket_connect(event: WebsocketEvent) -> dict[str, int]:
     """Let a client in, or not."""
     return application().chat.connect(event.to_dict())
 
 
+@warmable("websocket_message")
 @app.on_ws_message()
 def websocket_message(event: WebsocketEvent) -> None:
     """Do what a frame asks for."""
     application().chat.receive(event.to_dict())
 
 
+@warmable("websocket_disconnect")
 @app.on_ws_disconnect()
 def websocket_disconnect(event: WebsocketEvent) -> None:
     """Forget a client."""
     application().chat.disconnect(event.to_dict())
 
 
+@warmable("authorize")
 @app.lambda_function(name="authorize")
 def authorize(event: Any, _: Any) -> dict[str, Any]:
     """Decide whether $connect runs, where this is wired to it as a Lambda authorizer."""
     return application().chat.authorize(event)
 
 
+@warmable("publish")
 @app.lambda_function(name="publish")
 def publish(event: Any, context: Any) -> dict[str, Any]:
     """Publish to a room, by direct invocation."""
@@ -82,6 +119,13 @@ def publish(event: Any, context: Any) -> dict[str, Any]:
     return application().chat.publish(event, invocation=invocation)
 
 
+@app.on_sns_message(topic=os.environ.get("EVENTS_TOPIC", "dynamowave-local-events"))
+def publish_event(event: SNSEvent) -> dict[str, int]:
+    """Publish to rooms what others have left at the topic."""
+    return application().notifications.publish(event.to_dict())
+
+
+@warmable("deliver")
 @app.on_sqs_message(
     queue=os.environ.get("DELIVERIES_QUEUE", "dynamowave-local-deliveries"), batch_size=10
 )
@@ -96,6 +140,12 @@ def deliver(event: SQSEvent) -> dict[str, Any]:
 def redrive(event: Any, _: Any) -> dict[str, Any]:
     """Look at what could not be delivered, or try it again, by direct invocation."""
     return answered(partial(application().redrive.run, event))
+
+
+@app.schedule(Rate(5, unit=Rate.MINUTES))
+def warm(_: CloudWatchEvent) -> dict[str, Any]:
+    """Keep the critical functions warm."""
+    return application().warmer.run()
 
 
 @app.middleware("http")

@@ -36,8 +36,9 @@ from chalicelib.limiter import Limiter
 from chalicelib.logins import Logins
 from chalicelib.memberships import MembershipRepository
 from chalicelib.messages import MessageLog
-from chalicelib.models import UserName
+from chalicelib.models import RoomName, UserName
 from chalicelib.moderation import Moderation
+from chalicelib.notifications import Notifications
 from chalicelib.oidc import OidcVerifier
 from chalicelib.passwords import Argon2Hasher, Hasher, Passwords
 from chalicelib.perimeter import Perimeter
@@ -52,6 +53,8 @@ from chalicelib.sqs import Sqs
 from chalicelib.standings import Standings
 from chalicelib.telemetry import Silence, Telemetry
 from chalicelib.tokens import Tokens
+from chalicelib.warmer import Warmer
+from chalicelib.warmups import Warmups
 
 # DynamoDB answers in milliseconds. Three attempts stay well inside the 29 s of a WebSocket route.
 _DYNAMODB = Config(
@@ -73,6 +76,15 @@ _SQS = Config(
     retries={"mode": "standard", "total_max_attempts": 2},
     tcp_keepalive=True,
 )
+# A function answers a warm-up when it is warm: for one that is new that takes seconds.
+_LAMBDA = Config(
+    connect_timeout=2,
+    read_timeout=30,
+    retries={"mode": "standard", "total_max_attempts": 1},
+    max_pool_connections=200,
+)
+_APP = "dynamowave"
+_NO_ROOM = RoomName("")  # no name of a room is empty
 _ID_BYTES = 16
 # Made when it may not be needed, as two of a laptop's threads could each make one when it is.
 _LAPTOP_KEY = RandomKeys(secrets.token_bytes)
@@ -92,6 +104,7 @@ class Application:
         dynamodb: Any = None,
         secretsmanager: Any = None,
         sqs: Any = None,
+        functions: Any = None,
         queue: DeliveryQueue | None = None,
         hasher: Hasher | None = None,
         external: ExternalVerifier | None = None,
@@ -105,11 +118,13 @@ class Application:
         self._dynamodb = dynamodb
         self._secretsmanager = secretsmanager
         self._given_sqs = sqs
+        self._functions = functions
         self._given_queue = queue
         self._hasher = hasher
         self._external = external
         self._given_telemetry = telemetry
         self._clock = clock
+        self._sleep = sleep
         self._random = random
         self._backoff = Backoff(clock=clock, sleep=sleep, random=random)
 
@@ -180,6 +195,42 @@ class Application:
             dead_letters=self._settings.dead_letter_queue,
             clock=self._clock,
         )
+
+    @cached_property
+    def notifications(self) -> Notifications:
+        """What publishes what comes from the topic."""
+        return Notifications(self._publisher.publish, self._telemetry)
+
+    @cached_property
+    def warmer(self) -> Warmer:
+        """What keeps other functions warm."""
+        wanted, stage = self._settings.warmer, self._settings.stage
+        return Warmer(
+            lambda: self._functions or self._client("lambda", _LAMBDA),
+            functions=[f"{_APP}-{stage}-{function}" for function in wanted.functions],
+            at_once=wanted.at_once,
+            hold_ms=wanted.hold_ms,
+            telemetry=self._telemetry,
+        )
+
+    @cached_property
+    def warmups(self) -> Warmups:
+        """What warms the function that this is."""
+        return Warmups(
+            sleep=self._sleep,
+            environment=_new_id(),
+            chat=lambda: self.chat,
+            entrance=lambda: self.entrance,
+            deliveries=lambda: self.deliveries,
+            keys=lambda: self._keys.current(),  # noqa: PLW0108 - only some functions have any
+            database=lambda: self._connections.first_members(_NO_ROOM, limit=1),
+            queue=lambda: self._sqs.look_up(self._settings.deliveries_queue),
+            gateway=self._start_gateway,
+        )
+
+    def _start_gateway(self) -> None:
+        if self._given_gateway is None:
+            self._crt.start()
 
     @cached_property
     def perimeter(self) -> Perimeter:
@@ -332,7 +383,11 @@ class Application:
 
     @cached_property
     def _gateway(self) -> ConnectionsGateway:
-        return self._given_gateway or CrtGateway(
+        return self._given_gateway or self._crt
+
+    @cached_property
+    def _crt(self) -> CrtGateway:
+        return CrtGateway(
             region=self._settings.region,
             concurrency=self._settings.post_concurrency,
             timeout=self._settings.post_timeout,

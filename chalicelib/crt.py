@@ -107,6 +107,14 @@ class CrtGateway:
         """
         return self._carry_out([Call("DELETE", it.endpoint, it.connection_id) for it in recipients])
 
+    def start(self) -> None:
+        """Start what the first call would have to wait for: the thread, TLS and the credentials.
+
+        Never raises; where there are no credentials, that is logged.
+        """
+        self._tls()
+        self._credentials(self._backoff.clock() + self._timeout)
+
     def close(self) -> None:
         """Close the idle connections; those in use close when their request ends."""
         with self._lock:
@@ -153,11 +161,14 @@ class CrtGateway:
         socket.connect_timeout_ms = max(1, int(self._attempt_timeout * 1000))
         tls = None
         if scheme == "https":
-            self._tls_context = self._tls_context or ClientTlsContext(TlsContextOptions())
-            tls = self._tls_context.new_connection_options()
+            tls = self._tls().new_connection_options()
             tls.set_server_name(host)
         bootstrap = self._start()
         return partial(HttpClientConnection.new, host, port, bootstrap, socket, tls)
+
+    def _tls(self) -> Any:
+        self._tls_context = self._tls_context or ClientTlsContext(TlsContextOptions())
+        return self._tls_context
 
     def _start(self) -> Any:
         """Return the bootstrap of the one thread: Python runs one callback at a time anyway."""

@@ -91,8 +91,8 @@ class Publisher:
             return None
         return entry.content if entry else None  # None where it has expired
 
-    def publish(self, payload: object) -> dict[str, Any]:
-        """Publish what a back end asked for.
+    def publish(self, payload: object, *, cid: str | None = None) -> dict[str, Any]:
+        """Publish what a back end asked for; `cid` is that of a payload which names none.
 
         The answer counts the recipients. An `error` in it beside the seq means that the message is
         durable but nobody was sent it, because the room's members could not be read.
@@ -103,7 +103,10 @@ class Publisher:
         """
         request = decode_publication(payload)
         message = Message(
-            room=request.room, user=request.user, text=request.message, cid=request.cid
+            room=request.room,
+            user=request.user,
+            text=request.message,
+            cid=cid if request.cid is None else request.cid,
         )
         appended = self.append(message)
         return _report(appended, self.push(message, appended))

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from chalicelib.models import LOOPBACK, ROOM_RULE, USER_RULE, UserName, is_room, is_user
 from chalicelib.rates import Rate
 from chalicelib.variables import SettingsError, Variables
+from chalicelib.warmups import LONGEST_HOLD, WARMABLE
 
 _LAPTOP = {"local", "test"}  # as in infra/data.yaml
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -22,6 +23,7 @@ _REQUESTS = Rate.per(1, 10, burst=60)
 _REGISTRATIONS = Rate.per(3600, 20)
 _ACCOUNT_LOGINS = Rate.per(300, 10)
 _ADDRESS_LOGINS = Rate.per(300, 30)
+_WARM = tuple(function for function in WARMABLE if function != "publish")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,8 +166,43 @@ class FairnessSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WarmerSettings:
+    """What `warm` keeps warm.
+
+    Attributes:
+        functions: WARM_FUNCTIONS, "websocket_connect websocket_message websocket_disconnect
+            authorize api_handler deliver"; `publish` can be named too. Their policy is made from
+            it: `make policies`.
+        at_once: WARM_AT_ONCE, 2, at most 20. How many environments of each; 0 turns it off.
+        hold_ms: WARM_HOLD_MS, 300, at most 5000. How long an invocation stays in its environment,
+            so that the next one meets another.
+    """
+
+    functions: tuple[str, ...] = _WARM
+    at_once: int = 2
+    hold_ms: int = 300
+
+    @classmethod
+    def read(cls, variables: Variables) -> Self:
+        """Read these variables. Raises SettingsError."""
+        functions = variables.words("WARM_FUNCTIONS")
+        if unknown := set(functions) - set(WARMABLE):
+            raise SettingsError(
+                f"WARM_FUNCTIONS names {min(unknown)!r}: each must be one of {', '.join(WARMABLE)}"
+            )
+        return cls(
+            functions=tuple(dict.fromkeys(functions)) or _WARM,
+            at_once=variables.integer("WARM_AT_ONCE", 2, 0, 20),
+            hold_ms=variables.integer("WARM_HOLD_MS", 300, 0, LONGEST_HOLD),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that a stage can choose.
+
+    What Chalice has to know of triggers, app.py reads when it is imported: DELIVERIES_QUEUE, and
+    EVENTS_TOPIC, the topic of `publish_event`.
 
     Attributes:
         connections_table: CONNECTIONS_TABLE, required. See infra/data.yaml.
@@ -177,6 +214,7 @@ class Settings:
         dead_letter_queue: DEAD_LETTER_QUEUE, required. Where what cannot be delivered ends.
         identity: See IdentitySettings.
         fairness: See FairnessSettings.
+        warmer: See WarmerSettings.
         stage: STAGE, "local".
         log_level: LOG_LEVEL, INFO. The least of DEBUG, INFO, WARNING, ERROR and CRITICAL that is
             logged, in deployed stages.
@@ -226,6 +264,7 @@ class Settings:
     dead_letter_queue: str
     identity: IdentitySettings = IdentitySettings()
     fairness: FairnessSettings = FairnessSettings()
+    warmer: WarmerSettings = WarmerSettings()
     stage: str = "local"
     log_level: str = "INFO"
     metrics: bool = True
@@ -269,6 +308,7 @@ class Settings:
             dead_letter_queue=variables.queue("DEAD_LETTER_QUEUE"),
             identity=IdentitySettings.read(variables, stage),
             fairness=FairnessSettings.read(variables),
+            warmer=WarmerSettings.read(variables),
             stage=stage,
             log_level=variables.choice("LOG_LEVEL", "INFO", _LEVELS),
             metrics=variables.boolean("METRICS", default=True),

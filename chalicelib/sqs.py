@@ -27,6 +27,13 @@ class Sqs:
         Raises:
             BotoCoreError, ClientError: SQS does not tell.
         """
-        if queue not in self._urls:
-            self._urls[queue] = self.client.get_queue_url(QueueName=queue)["QueueUrl"]
+        return self._urls.get(queue) or self.look_up(queue)
+
+    def look_up(self, queue: str) -> str:
+        """Return the URL of a queue as SQS tells it now.
+
+        Raises:
+            BotoCoreError, ClientError: SQS does not tell.
+        """
+        self._urls[queue] = str(self.client.get_queue_url(QueueName=queue)["QueueUrl"])
         return self._urls[queue]

@@ -19,6 +19,9 @@ class Metric(StrEnum):
     LIMITED = "Limited"  # frames, handshakes and requests over HTTP that were refused as too many
     RECOVERED = "Recovered"  # resumed from the last seq seen
     NOT_RECOVERED = "NotRecovered"  # too far behind to be resumed
+    REJECTED = "Rejected"  # notifications of the topic that can never be published
+    WARMED = "Warmed"  # invocations that found, or made, a warm environment
+    NOT_WARMED = "NotWarmed"  # those that failed to
 
 
 class Telemetry(Protocol):

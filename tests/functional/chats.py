@@ -22,6 +22,7 @@ from localgateway.authorizers import Authorizer
 from localgateway.management import Response
 from localgateway.moto_transactions import cheap_transactions
 from localgateway.testing import TestClient, TestSocket
+from tests.functional.grants import Applications, Ledger, NotedClient, NotedGateway
 from tests.functional.sqs import MemorySqs
 from tests.stores.memory import MemoryClient
 from tests.stores.tables import (
@@ -56,7 +57,9 @@ ENVIRON = {
     "GUESTS": "true",
     "METRICS": "false",
     "AWS_REGION": REGION,
+    "TOKEN_SECRET_ARN": f"dynamowave-{STAGE}-tokens",
 }
+LEDGER = Ledger(lambda *_: True)
 
 
 class Clock:
@@ -67,6 +70,13 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+class MemorySecrets:
+    """Secrets Manager with one value of one secret."""
+
+    def get_secret_value(self, *, SecretId: str, VersionStage: str) -> dict[str, str]:  # noqa: N803
+        return {"SecretString": f"{SecretId} signs the tokens of these tests"}
 
 
 class InProcessGateway:
@@ -252,17 +262,22 @@ def chatting(
     with _tables(dynamodb) as database:
         settings = Settings.from_environ({**ENVIRON, **environ})
         sqs = MemorySqs(clock, redrive=(DELIVERIES_QUEUE, DEAD_LETTER_QUEUE))
-        application = Application(
-            settings,
-            gateway=gateway,
-            dynamodb=database,
-            sqs=sqs,
-            hasher=hasher or FakeHasher(),
-            external=external and external(clock),
-            clock=clock,
-            sleep=lambda _: None,
+        hasher = hasher or FakeHasher()
+        verify = external and external(clock)
+        applications = Applications(
+            lambda function: Application(
+                settings,
+                gateway=NotedGateway(gateway, function, LEDGER),
+                dynamodb=NotedClient(database, function, LEDGER),
+                secretsmanager=NotedClient(MemorySecrets(), function, LEDGER),
+                sqs=NotedClient(sqs, function, LEDGER),
+                hasher=hasher,
+                external=verify,
+                clock=clock,
+                sleep=lambda _: None,
+            )
         )
-        monkeypatch.setattr(app_module, "application", lambda: application)
+        monkeypatch.setattr(app_module, "application", applications)
         with client:
             yield Chat(gateway, clock, database, sqs)
 

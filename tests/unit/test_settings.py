@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.models import UserName
 from chalicelib.rates import Rate
-from chalicelib.settings import FairnessSettings, IdentitySettings, Settings
+from chalicelib.settings import FairnessSettings, IdentitySettings, Settings, WarmerSettings
 from chalicelib.variables import SettingsError
 
 TABLES = {
@@ -92,6 +92,9 @@ def test_every_variable_is_read() -> None:
             "DIRECT_FANOUT": "10",
             "MAX_DELIVERIES": "11",
             "REDELIVERY_SECONDS": "7",
+            "WARM_FUNCTIONS": "publish, deliver publish",
+            "WARM_AT_ONCE": "12",
+            "WARM_HOLD_MS": "13",
         }
     )
 
@@ -118,6 +121,11 @@ def test_every_variable_is_read() -> None:
             oidc_jwks_url="http://127.0.0.1:1/jwks",
             allowed_origins=frozenset({"https://chat.example", "http://localhost:8000"}),
             origin_secrets=("x" * 32, "y" * 32),
+        ),
+        warmer=WarmerSettings(
+            functions=("publish", "deliver"),
+            at_once=12,
+            hold_ms=13,
         ),
         fairness=FairnessSettings(
             frames=Rate(0.5, 3),
@@ -160,7 +168,7 @@ def test_every_variable_is_read() -> None:
 
 def test_every_setting_has_been_read_in_these_tests() -> None:
     source = Path(__file__).read_text(encoding="utf-8")
-    for part in (Settings, IdentitySettings, FairnessSettings):
+    for part in (Settings, IdentitySettings, FairnessSettings, WarmerSettings):
         for field in fields(part):
             assert f"        {field.name}=" in source
 
