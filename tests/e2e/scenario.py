@@ -136,7 +136,13 @@ def publish_event(world: World) -> None:
     topic = f"dynamowave-{world.stage.name}-events"
     arn = f"arn:{account.partition}:sns:{account.region}:{account.number}:{topic}"
     message = json.dumps({"room": room, "message": "disk full", "user": "monitor"})
-    account.client("sns").publish(TopicArn=arn, Message=message)
+    account.client("sns").publish(
+        TopicArn=arn,
+        Message=message,
+        # The emulator leaves these two out of the event where AWS says that there are none.
+        Subject="disk",
+        MessageAttributes={"source": {"DataType": "String", "StringValue": "monitor"}},
+    )
     assert ada.wait("message", room=room)["message"] == "disk full"
 
 
