@@ -22,7 +22,7 @@ from localgateway.limits import Beliefs, Limits
 _DESCRIPTION = """\
 Serve a Chalice app with WebSocket handlers on this machine, as API Gateway and Lambda would:
 REST at /, WebSockets at /{stage}, @connections and Lambda's Invoke API, all on one port; queue,
-stream and schedule handlers run too. The app is not changed, and AWS is never called."""
+stream, topic and schedule handlers run too. The app is not changed, and AWS is never called."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -23,10 +23,10 @@ from localgateway.polling import Invoker, Source
 from localgateway.queues import QueueSource
 from localgateway.schedules import ScheduleSource
 from localgateway.streams import StreamSource
+from localgateway.topics import TopicSource
 
 _OTHER_TRIGGERS: dict[type, str] = {
     S3EventConfig: "S3 bucket {0.bucket}",
-    SNSEventConfig: "SNS topic {0.topic}",
     KinesisEventConfig: "Kinesis stream {0.stream}",
     CloudWatchEventConfig: "EventBridge pattern",
 }
@@ -120,6 +120,8 @@ def find(
             )
         elif isinstance(config, DynamoDBEventConfig):
             running.append(_stream(config, invoker, client, region, partial=partial))
+        elif isinstance(config, SNSEventConfig):
+            running.append(_topic(config, invoker, client, region))
         elif isinstance(config, ScheduledEventConfig):
             rule = f"{app.app_name}-{stage}-{config.name}-event"
             running.append(_schedule(config, invoker, rule, region, account))
@@ -149,6 +151,18 @@ def _queue(
         workers=config.maximum_concurrency,
         partial_batch_failures=partial,
         timeout=timeout,
+    )
+
+
+def _topic(
+    config: SNSEventConfig, invoker: Invoker, client: Callable[[str, str], Any], region: str
+) -> TopicSource:
+    return TopicSource(
+        sns=client("sns", region),
+        sqs=client("sqs", region),
+        invoker=invoker,
+        function=config.name,
+        topic=config.topic,
     )
 
 

@@ -35,6 +35,7 @@ from tests.stores.tables import (
     STAGE,
 )
 from tests.unit.people import PASSWORD, FakeHasher
+from tools.policies import policies
 
 ROOT = Path(__file__).parents[2]
 REGION = "us-east-1"
@@ -59,7 +60,8 @@ ENVIRON = {
     "AWS_REGION": REGION,
     "TOKEN_SECRET_ARN": f"dynamowave-{STAGE}-tokens",
 }
-LEDGER = Ledger(lambda *_: True)
+# What all of these tests need, and whether the policies of this stage allow it.
+LEDGER = Ledger(policies(STAGE, {"environment_variables": ENVIRON}))
 
 
 class Clock:
@@ -280,6 +282,7 @@ def chatting(
         monkeypatch.setattr(app_module, "application", applications)
         with client:
             yield Chat(gateway, clock, database, sqs)
+        LEDGER.check()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from chalicelib.bootstrap import Application
 from chalicelib.gateway import ConnectionsGateway, Outcome, Post, Recipient
+from localgateway.policies import allows
 
 Request: TypeAlias = Mapping[str, Any]
 Need: TypeAlias = tuple[str, str]  # an action, and the ARN of a resource
@@ -46,10 +47,10 @@ class Ledger:
     """Which function has needed what, and what of that its policy does not allow.
 
     Args:
-        allows: Tells whether the policy of a function allows an action on a resource.
+        policies: By function.
     """
 
-    allows: Callable[[str, str, str], bool]
+    policies: Mapping[str, Any]
     used: set[tuple[str, str, str]] = field(default_factory=set)
     denied: set[tuple[str, str, str]] = field(default_factory=set)
 
@@ -57,9 +58,16 @@ class Ledger:
         """Take note of a call of a function."""
         for action, resource in needs:
             use = (function, action, resource)
-            if use not in self.used and not self.allows(*use):
-                self.denied.add(use)
+            if use in self.used:
+                continue
             self.used.add(use)
+            if not allows(self.policies[function], action=action, resource=resource):
+                self.denied.add(use)
+
+    def check(self) -> None:
+        """Fail if a call was made that IAM would have refused."""
+        denied, self.denied = self.denied, set()
+        assert not denied, f"make policies lacks {sorted(denied)}"
 
 
 class NotedClient:

@@ -124,11 +124,16 @@ def _waiting(engine: MotoEngine) -> int:
     return int(answer["Attributes"][name])
 
 
-def test_queue_stream_and_schedule_handlers_reach_the_sockets(
+def test_queue_stream_topic_and_schedule_handlers_reach_the_sockets(
     engine: MotoEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(schedules._UNITS, "minute", 1)
-    wanted = {"queue a job", "stream MODIFY thing", "schedule Scheduled Event"}
+    wanted = {
+        "queue a job",
+        "stream MODIFY thing",
+        "schedule Scheduled Event",
+        "topic a notification",
+    }
     heard: set[str] = set()
 
     def scenario(port: int) -> None:
@@ -137,15 +142,17 @@ def test_queue_stream_and_schedule_handlers_reach_the_sockets(
             ends = time.monotonic() + PATIENCE
             while not wanted <= heard:
                 assert time.monotonic() < ends, f"heard only {heard}"
-                # A stream is read from the latest record on: what is written before is missed.
+                # A stream is read from the latest record on: what is written before is missed. So
+                # is what is published before there is a subscription.
                 client.send("/write")
+                client.send("/publish")
                 heard.add(str(client.recv(PATIENCE)))
 
     code, output = command(arguments("sources", engine), scenario)
 
     assert code == 0
     assert wanted <= heard
-    assert "not emulated: on_news (SNS topic news)\n" in output
+    assert "not emulated: on_upload (S3 bucket uploads)\n" in output
 
 
 def test_handlers_see_the_engine_and_nothing_of_the_real_account(

@@ -15,6 +15,7 @@ from localgateway.queues import QueueSource
 from localgateway.schedules import ScheduleError, ScheduleSource
 from localgateway.sources import Sources, find
 from localgateway.streams import StreamSource
+from localgateway.topics import TopicSource
 from tests.gateway.invokers import RecordingInvoker
 
 STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/things/stream/2020-01-01T00:00:00.000"
@@ -46,11 +47,12 @@ def _find(app: Chalice, invoker: Any = None, **options: Any) -> Sources:
     return find(app, invoker=invoker or RecordingInvoker(), **settings)
 
 
-def test_queues_streams_and_schedules_are_found() -> None:
+def test_queues_streams_topics_and_schedules_are_found() -> None:
     app = _app()
     app.on_sqs_message(queue="jobs", maximum_concurrency=5)(_handler("work"))
     app.on_sqs_message(queue_arn="arn:aws:sqs:us-east-1:1:other")(_handler("other"))
     app.on_dynamodb_record(STREAM)(_handler("index"))
+    app.on_sns_message("news")(_handler("announce"))
     app.schedule("rate(5 minutes)")(_handler("warm"))
     app.schedule(Rate(1, unit=Rate.HOURS))(_handler("hourly"))
     app.schedule(Cron(0, 10, "?", "*", "MON-FRI", "*"))(_handler("daily"))
@@ -62,6 +64,7 @@ def test_queues_streams_and_schedules_are_found() -> None:
         (QueueSource, "work", 5),
         (QueueSource, "other", 2),
         (StreamSource, "index", 1),
+        (TopicSource, "announce", 2),
         (ScheduleSource, "warm", 1),
         (ScheduleSource, "hourly", 1),
         (ScheduleSource, "daily", 1),
@@ -72,7 +75,6 @@ def test_queues_streams_and_schedules_are_found() -> None:
 def test_other_triggers_are_named() -> None:
     app = _app()
     app.on_s3_event("uploads")(_handler("thumbnail"))
-    app.on_sns_message("news")(_handler("announce"))
     app.on_kinesis_record("clicks")(_handler("count"))
     app.on_cw_event({"source": ["aws.ec2"]})(_handler("watch"))
     app.on_ws_message()(_handler("message"))
@@ -82,7 +84,6 @@ def test_other_triggers_are_named() -> None:
     assert sources.running == []
     assert [str(trigger) for trigger in sources.unsupported] == [
         "thumbnail (S3 bucket uploads)",
-        "announce (SNS topic news)",
         "count (Kinesis stream clicks)",
         "watch (EventBridge pattern)",
     ]

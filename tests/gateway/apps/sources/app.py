@@ -1,4 +1,4 @@
-"""An app whose queue, stream and schedule handlers tell all who are connected; no REST routes."""
+"""An app whose queue, stream, topic and schedule handlers tell all who are connected; no REST routes."""
 
 import os
 import time
@@ -37,6 +37,10 @@ def message(event):
         boto3.resource("dynamodb").Table("sources-things").put_item(
             Item={"pk": "thing", "now": str(time.time())}
         )
+    if event.body == "/publish":
+        sns = boto3.client("sns")
+        topics = sns.list_topics()["Topics"]
+        sns.publish(TopicArn=topics[0]["TopicArn"], Message="a notification")
     if event.body == "/environment":
         broadcast(" ".join(sorted(name for name in os.environ if name.startswith("AWS_"))))
 
@@ -65,6 +69,11 @@ def on_tick(event):
     broadcast(f"schedule {event.detail_type}")
 
 
-@app.on_sns_message(topic="news")
+@app.on_sns_message(topic="sources-news")
 def on_news(event):
-    raise AssertionError("topics are not emulated")
+    broadcast(f"topic {event.message}")
+
+
+@app.on_s3_event(bucket="uploads")
+def on_upload(event):
+    raise AssertionError("buckets are not emulated")
