@@ -54,7 +54,7 @@ from chalicelib.standings import Standings
 from chalicelib.telemetry import Silence, Telemetry
 from chalicelib.tokens import Tokens
 from chalicelib.warmer import Warmer
-from chalicelib.warmups import Warmups
+from chalicelib.warmups import Warmups, deployed_name
 
 # DynamoDB answers in milliseconds. Three attempts stay well inside the 29 s of a WebSocket route.
 _DYNAMODB = Config(
@@ -83,7 +83,6 @@ _LAMBDA = Config(
     retries={"mode": "standard", "total_max_attempts": 1},
     max_pool_connections=200,
 )
-_APP = "dynamowave"
 _NO_ROOM = RoomName("")  # no name of a room is empty
 _ID_BYTES = 16
 # Made when it may not be needed, as two of a laptop's threads could each make one when it is.
@@ -207,7 +206,7 @@ class Application:
         wanted, stage = self._settings.warmer, self._settings.stage
         return Warmer(
             lambda: self._functions or self._client("lambda", _LAMBDA),
-            functions=[f"{_APP}-{stage}-{function}" for function in wanted.functions],
+            functions=[deployed_name(stage, function) for function in wanted.functions],
             at_once=wanted.at_once,
             hold_ms=wanted.hold_ms,
             telemetry=self._telemetry,

@@ -8,6 +8,7 @@ from chalicelib.errors import BadRequest
 WARMUP = "warmup"
 # Milliseconds.
 LONGEST_HOLD = 5000
+_APP = "dynamowave"
 
 # What a function's first request would have to wait for. None of it writes anything, and all of it
 # the function's policy allows for other reasons.
@@ -21,6 +22,11 @@ _PATHS: Mapping[str, tuple[str, ...]] = {
     "publish": ("chat", "database", "queue", "gateway"),
 }
 WARMABLE = tuple(_PATHS)
+
+
+def deployed_name(stage: str, function: str) -> str:
+    """Return what Chalice calls a function of a stage; it adds nothing for that of the routes."""
+    return f"{_APP}-{stage}" + ("" if function == "api_handler" else f"-{function}")
 
 
 def is_warmup(event: object) -> bool:

@@ -50,7 +50,8 @@ class Function:
 
     Attributes:
         name: Chalice's name, the one in its configuration.
-        deployed_name: `{app}-{stage}-{name}`, the name on AWS.
+        deployed_name: `{app}-{stage}-{name}`, the name on AWS; of the routes' function
+            `{app}-{stage}`.
         handler: Called with (event, context).
         timeout: Seconds.
         memory: MB, reported to the handler and not enforced.
@@ -85,7 +86,8 @@ def _function(name: str, handler: Callable[[Any, Any], Any], config: Config) -> 
     scoped = config.scope(config.chalice_stage, name)
     return Function(
         name=name,
-        deployed_name=f"{config.app_name}-{config.chalice_stage}-{name}",
+        deployed_name=f"{config.app_name}-{config.chalice_stage}"
+        + ("" if name == REST_FUNCTION else f"-{name}"),
         handler=handler,
         timeout=scoped.lambda_timeout or _DEFAULT_TIMEOUT,
         memory=scoped.lambda_memory_size or _DEFAULT_MEMORY,

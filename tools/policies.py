@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.settings import Settings
+from chalicelib.warmups import deployed_name
 
 ROOT = Path(__file__).parents[1]
 CHALICE = ROOT / ".chalice"
@@ -28,7 +29,7 @@ class Use:
         sid: The name of the statement.
         actions: Without the service.
         service: As in actions.
-        resources: ARNs from the service on; `{stage}` and `{function}` are filled in.
+        resources: ARNs from the service on; `{stage}` and `{name}`, the function's, are filled in.
         by_lambda: Whether it is Lambda that acts, in the role of the function.
     """
 
@@ -40,11 +41,12 @@ class Use:
 
     def statement(self, stage: str, function: str) -> dict[str, Any]:
         """Return the statement that allows it to a function of a stage."""
+        name = deployed_name(stage, function)
         return {
             "Sid": self.sid,
             "Effect": "Allow",
             "Action": [f"{self.service}:{action}" for action in sorted(self.actions)],
-            "Resource": [each.format(stage=stage, function=function) for each in self.resources],
+            "Resource": [each.format(stage=stage, name=name) for each in self.resources],
         }
 
 
@@ -96,7 +98,7 @@ _LOG = Use(
     "Log",
     "logs",
     ("CreateLogStream", "PutLogEvents"),
-    (f"arn:aws:logs:*:*:log-group:/aws/lambda/{APP}-{{stage}}-{{function}}:*",),
+    ("arn:aws:logs:*:*:log-group:/aws/lambda/{name}:*",),
     by_lambda=True,
 )
 # These two actions know no resources:
@@ -196,7 +198,8 @@ def uses(function: str, *, warms: Sequence[str], traced: bool) -> Iterator[Use]:
     """
     yield from USES[function]
     if function == "warm" and warms:
-        arns = tuple(f"arn:aws:lambda:*:*:function:{APP}-{{stage}}-{each}" for each in warms)
+        names = (deployed_name("{stage}", each) for each in warms)
+        arns = tuple(f"arn:aws:lambda:*:*:function:{each}" for each in names)
         yield Use("Functions", "lambda", ("InvokeFunction",), arns)
     yield _LOG
     if traced:
