@@ -9,12 +9,15 @@ WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+E2E := .venv-e2e
+E2E_READY := $(E2E)/.ready
+SHIP = $(BIN)/python -m tools.ship $@ --stage $(STAGE) $(foreach each,$(PARAMS),--parameter '$(each)')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run redrive talk test chaos fuzzer fuzz browser dynamodb-local check audit format asyncapi policies bench clean
+.PHONY: help setup run redrive talk test chaos fuzzer fuzz browser dynamodb-local check audit format asyncapi policies bench data deploy release destroy e2e e2e-iam clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Debian splits ensurepip from Python; tools/make_venv.py does without.
 $(READY): requirements.txt requirements-dev.txt
@@ -91,6 +94,30 @@ bench: $(READY) ## Measure all, and write docs/performance.md and docs/costs.md 
 	@$(BIN)/python -m bench.report $(if $(ONLY),--only $(ONLY)); failed=$$?; \
 	  $(BIN)/python -m bench.costs && exit $$failed
 
+data: $(READY) ## Make a stage's tables, queues and keys in AWS STAGE=dev [PARAMS="Key=Value ..."]
+	@$(SHIP) $(if $(REPLACE),--replace) $(ARGS)
+
+deploy: $(READY) ## Deploy a stage by chalice deploy, and set what Chalice cannot STAGE=dev [PARAMS=...]
+	@$(SHIP) $(ARGS)
+
+release: $(READY) ## Deploy a stage as one CloudFormation stack STAGE=prod [PARAMS=...]
+	@$(SHIP) $(ARGS)
+
+destroy: $(READY) ## Remove a stage, but for its data; asks first STAGE=dev [CONFIRM=dev] [DATA=1]
+	@$(SHIP) $(if $(CONFIRM),--confirm $(CONFIRM)) $(if $(DATA),--data) $(ARGS)
+
+$(E2E_READY): requirements-e2e.txt
+	@echo "Setting up $(E2E) (once) ..."
+	@$(PYTHON) tools/make_venv.py $(E2E)
+	@$(E2E)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-e2e.txt
+	@touch $@
+
+e2e: $(READY) $(E2E_READY) ## Deploy both ways to an emulator that enforces IAM, and chat with it [ARGS=...]
+	@$(BIN)/python -m tests.e2e $(ARGS)
+
+e2e-iam: $(READY) $(E2E_READY) ## Take permissions away one by one, and see that each is missed [ARGS="--only deliver"]
+	@$(BIN)/python -m tests.e2e --permissions $(ARGS)
+
 clean: ## Remove .venv and everything that tools have left
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
+	rm -rf $(VENV) $(E2E) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

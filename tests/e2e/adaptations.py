@@ -31,8 +31,6 @@ def adapt(template: Template) -> Template:
         if resource.get("Type") == "AWS::ApiGatewayV2::Authorizer":
             # Left out means none on AWS, and the Authorization header to the emulator.
             resource["Properties"].setdefault("IdentitySource", [])
-        for event in resource.get("Properties", {}).get("Events", {}).values():
-            _number_workers(event["Properties"], template.get("Parameters", {}))
     return {**template, "Resources": kept}
 
 
@@ -53,16 +51,9 @@ def _demands_tls(part: object) -> bool:
     return isinstance(part, dict) and str(part.get("Condition")).lower() == str(_TLS).lower()
 
 
-def _number_workers(source: dict[str, Any], parameters: dict[str, Any]) -> None:
-    """Write the number itself: the emulator takes a parameter's value for text, and stops."""
-    scaling = source.get("ScalingConfig", {})
-    if isinstance(most := scaling.get("MaximumConcurrency"), dict):
-        scaling["MaximumConcurrency"] = int(parameters[most["Ref"]]["Default"])
-
-
 def _without(resource: dict[str, Any], dropped: set[str]) -> dict[str, Any]:
     depends = resource.get("DependsOn", [])
-    kept = [name for name in ([depends] if isinstance(depends, str) else depends)]
+    named = [depends] if isinstance(depends, str) else depends
     rest = {key: value for key, value in resource.items() if key != "DependsOn"}
-    needed = [name for name in kept if name not in dropped]
+    needed = [name for name in named if name not in dropped]
     return {**rest, "DependsOn": needed} if needed else rest

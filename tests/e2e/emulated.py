@@ -1,6 +1,9 @@
-"""Starts ministack with its own Python, and has it print what WebSocket handlers log.
+"""Starts ministack with its own Python, with three things mended.
 
-It keeps logs of what is invoked in other ways only. Each line begins with the function's name.
+It keeps no logs of WebSocket handlers: those of all functions are printed, each line with the name
+of its function before it. It asks for permissions of SQS's batches, which AWS does not know: who
+may send a message may send ten. And it takes the number of workers for text, if it is a parameter.
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html
 """
 
 import sys
@@ -8,9 +11,13 @@ from functools import wraps
 from typing import Any
 
 from ministack.app import main
+from ministack.core import iam_actions
 from ministack.core.lambda_runtime import Worker
+from ministack.services import lambda_svc
 
 _invoke = Worker.invoke
+_action = iam_actions.extract_iam_action
+_concurrency = lambda_svc._sqs_esm_concurrency  # noqa: SLF001 - see above
 
 
 @wraps(_invoke)
@@ -22,7 +29,20 @@ def _told(self: Any, *arguments: Any, **options: Any) -> Any:
     return answer
 
 
+@wraps(_action)
+def _single(*arguments: Any, **options: Any) -> Any:
+    action = _action(*arguments, **options)
+    return action.removesuffix("Batch") if action and action.startswith("sqs:") else action
+
+
+@wraps(_concurrency)
+def _numbered(*arguments: Any, **options: Any) -> int:
+    return int(_concurrency(*arguments, **options))
+
+
 if __name__ == "__main__":
     Worker.invoke = _told
+    iam_actions.extract_iam_action = _single
+    lambda_svc._sqs_esm_concurrency = _numbered  # noqa: SLF001
     sys.argv[0] = "ministack"
     sys.exit(main())

@@ -100,6 +100,12 @@ class Socket:
             f"a {kind} with {fields}",
         )
 
+    def forget(self) -> None:
+        """Forget what has been pushed."""
+        while self._pushed:
+            self._pushed.clear()
+            self._take(0.2)
+
     def close(self) -> None:
         """Leave."""
         self._connection.close()

@@ -1,5 +1,141 @@
-"""stub."""
+"""Which permission is missed when it is taken away: statement by statement, of every function.
+
+The stage is deployed once. A policy is replaced in the function's role, and the parts of the
+scenario that need the function are played until one of them fails, or a function logs that it was
+not allowed something.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.grants import Document, Grant, grants_of, replaced
+from tests.e2e.scenario import PARTS
+from tests.e2e.worlds import World
+from tools.policies import USES
+
+_PATIENCE = 20.0
+_BEGIN, _END = "<!-- permissions: begin -->", "<!-- permissions: end -->"
+# Which parts need a function, those that tell soonest in front.
+_NEEDS: Mapping[str, tuple[str, ...]] = {
+    "api_handler": ("doors", "accounts"),
+    "authorize": ("doors",),
+    "deliver": ("large room", "dead letters"),
+    "publish": ("publish", "large room", "dead letters"),
+    "publish_event": ("publish event", "dead letters"),
+    "redrive": ("dead letters",),
+    "warm": ("warmer",),
+    "websocket_connect": ("doors", "catch up"),
+    "websocket_disconnect": ("catch up",),
+    "websocket_message": ("rooms", "talk", "catch up", "large room", "dead letters"),
+}
+# What cannot be shown here, and why it is needed all the same.
+_UNSEEN = {
+    "Log": "Lambda writes the log in the function's name; the emulator does not ask",
+    "Traces": "X-Ray's daemon in the function's name; the emulator has none",
+    "deliver Source": "Lambda polls the queue in the function's name; the emulator does not ask",
+    "deliver Deliveries": "tried again only while API Gateway fails: tests/functional/test_deliveries.py",
+    "publish_event Unpublished": "Lambda keeps what failed three times; the emulator does not ask",
+    "publish_event Deliveries": "as of publish, whose code it is; its rooms here are small",
+}
 
 
-def mutate(run, only):
-    raise NotImplementedError
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What became of the scenario without a statement; `missed` is None if nothing did."""
+
+    function: str
+    statement: str
+    actions: str
+    missed: str | None
+
+    @property
+    def name(self) -> str:
+        """Function and statement."""
+        return f"{self.function} {self.statement}"
+
+    @property
+    def excuse(self) -> str | None:
+        """Why it cannot be missed here."""
+        return _UNSEEN.get(self.name) or _UNSEEN.get(self.statement)
+
+
+def mutate(new_world: Any, root: Path, only: str | None) -> int:
+    """Take each statement away; returns 1 if one is not missed, for no known reason, else 0.
+
+    Args:
+        new_world: Makes a World of the deployed stage, as often as it is called.
+        root: Where docs/security.md is, whose table is written unless `only` is given.
+        only: A part of the names of the statements to try.
+    """
+    rows = list(_rows(new_world, only))
+    if only is None:
+        _write(root / "docs" / "security.md", rows)
+    kept = [row.name for row in rows if not (row.missed or row.excuse)]
+    for name in kept:
+        print(f"NOT MISSED: {name}")
+    print(f"{len(rows)} statements, {sum(bool(row.missed) for row in rows)} of them missed")
+    return 1 if kept else 0
+
+
+def _rows(new_world: Any, only: str | None) -> Iterator[Row]:
+    for function in USES:
+        for grant in grants_of(new_world(), function):
+            for statement in grant.document["Statement"]:
+                if only is None or only in f"{function} {statement['Sid']}":
+                    yield _tried(new_world, function, grant, statement)
+
+
+def _tried(new_world: Any, function: str, grant: Grant, statement: Document) -> Row:
+    began = time.monotonic()
+    actions = ", ".join(action.partition(":")[2] for action in statement["Action"])
+    row = Row(function, statement["Sid"], actions, None)
+    missed = None if row.excuse else _missed(new_world(), function, grant, statement)
+    tried = Row(function, row.statement, actions, missed)
+    seconds = time.monotonic() - began
+    print(f"  {seconds:6.1f} s  {row.name}: {missed or row.excuse or 'NOT MISSED'}", flush=True)
+    return tried
+
+
+def _missed(world: World, function: str, grant: Grant, statement: Document) -> str | None:
+    world.patience = _PATIENCE
+    left = [each for each in grant.document["Statement"] if each is not statement]
+    with replaced(world, grant, {**grant.document, "Statement": left}):
+        world.restart(function)  # keys, once read, are remembered
+        try:
+            for part in _NEEDS[function]:
+                if fault := _fault(world, part):
+                    return f"{part}: {fault}"
+        finally:
+            world.leave()
+            world.restart(function)
+    return None
+
+
+def _fault(world: World, part: str) -> str | None:
+    try:
+        PARTS[part](world)
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong is what was looked for
+        denied = world.denied()
+        return f"{denied} was refused" if denied else str(error).split(": [")[0][:80] or "fails"
+    denied = world.denied()
+    return f"{denied} was refused" if denied else None
+
+
+def _write(path: Path, rows: list[Row]) -> None:
+    text = path.read_text()
+    head, found, tail = text.partition(_BEGIN)
+    if not found:
+        raise SystemExit(f"{path} has no line {_BEGIN}")
+    lines = [
+        "| function | statement | actions | without it |",
+        "|---|---|---|---|",
+        *(
+            f"| {r.function} | {r.statement} | {r.actions} | {r.missed or r.excuse or 'not missed'} |"
+            for r in rows
+        ),
+    ]
+    end = tail.partition(_END)[2]
+    path.write_text(f"{head}{_BEGIN}\n" + "\n".join(lines) + f"\n{_END}{end}")

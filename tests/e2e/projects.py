@@ -13,12 +13,13 @@ _PROCESSORS = {"x86_64": "x86_64", "AMD64": "x86_64", "aarch64": "arm64", "arm64
 # Few people make a large room, and one address may do as much as all people of the scenario.
 VARIABLES = {
     "DIRECT_FANOUT": "2",
-    "GUESTS": "false",
+    "VISITS_PER_HOUR": "0",
     "ADDRESS_RATE": "0",
     "REGISTRATIONS_PER_HOUR": "0",
     "NEW_ROOMS_PER_HOUR": "0",
     "LOGIN_ATTEMPTS": "0",
     "LEASE_SECONDS": "60",
+    "WARM_AT_ONCE": "1",  # each is a process of this machine
 }
 
 

@@ -1,7 +1,7 @@
 """What is done with a deployed stage, part by part; each part asserts what it expects."""
 
-from collections.abc import Callable, Mapping
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.e2e.grants import without
@@ -10,6 +10,18 @@ from tests.e2e.worlds import World
 
 # The emulator answers 500 where API Gateway answers 401 to an authorizer's "Unauthorized".
 _REFUSED = {401, 403, 500}
+# What a rule of EventBridge sends; of it Chalice wants these.
+_SCHEDULED = {
+    "version": "0",
+    "account": "123456789012",
+    "region": "us-east-1",
+    "detail": {},
+    "detail-type": "Scheduled Event",
+    "source": "aws.events",
+    "time": "2026-01-01T00:00:00Z",
+    "id": "e2e",
+    "resources": [],
+}
 _CROWD = ("bob", "carol", "dave")  # with ada more than DIRECT_FANOUT of tests/e2e/projects.py
 
 
@@ -44,6 +56,10 @@ def doors(world: World) -> None:
     world.sockets["ada"] = ada.connect(ticket)
     _refused(lambda: ada.connect(ticket), _REFUSED)
     _refused(lambda: ada.connect("made-up"), _REFUSED)
+    if world.has_guests:
+        _a_guest(world)
+    else:
+        _refused(lambda: Socket.open(world.socket_url, patience=world.patience), _REFUSED)
     welcome = world.socket("ada").ask("hello", arrays=True)
     assert welcome["user"] == ada.name
     assert not welcome.get("guest")
@@ -111,6 +127,9 @@ def catch_up(world: World) -> None:
     ada.wait("presence", room=room, status="left")
     for text in ("two", "three"):
         ada.ask("sendmessage", room=room, message=text)
+    ada.forget()
+    world.socket("bob")
+    ada.wait("presence", room="lobby", user=world.person("bob").name, status="joined")
     missed = world.socket("bob").ask("subscribe", room=room, after=here)
     assert missed["recovered"]
     assert [event["message"] for event in missed["events"]] == ["two", "three"]
@@ -132,26 +151,14 @@ def publish_event(world: World) -> None:
     """Another service publishes through the topic."""
     ada, room = world.socket("ada"), world.room("alerts")
     ada.ask("subscribe", room=room)
-    account = world.account
-    topic = f"dynamowave-{world.stage.name}-events"
-    arn = f"arn:{account.partition}:sns:{account.region}:{account.number}:{topic}"
-    message = json.dumps({"room": room, "message": "disk full", "user": "monitor"})
-    account.client("sns").publish(
-        TopicArn=arn,
-        Message=message,
-        # The emulator leaves these two out of the event where AWS says that there are none.
-        Subject="disk",
-        MessageAttributes={"source": {"DataType": "String", "StringValue": "monitor"}},
-    )
+    world.notify({"room": room, "message": "disk full", "user": "monitor"})
     assert ada.wait("message", room=room)["message"] == "disk full"
 
 
 def large_room(world: World) -> None:
     """More people than are posted to directly: the queue's workers reach them all."""
     ada, room = world.socket("ada"), world.room("hall")
-    crowd = [world.socket(name) for name in _CROWD]
-    for socket in (ada, *crowd):
-        socket.ask("subscribe", room=room)
+    crowd = _crowd(world, room)
     for number in range(3):
         ada.ask("sendmessage", room=room, message=f"to all, {number}")
     for socket in crowd:
@@ -169,23 +176,51 @@ def dead_letters(world: World) -> None:
     ada, bob, room = world.socket("ada"), world.socket("bob"), world.room("lost")
     for socket in (ada, bob):
         socket.ask("subscribe", room=room)
-    before = world.depth("undelivered")
-    # API Gateway refuses the posts then, so that they are not tried again by themselves.
-    with without(world, "websocket_message", "execute-api:ManageConnections"):
-        _send_unheard(ada, room)
-        world.eventually(lambda: world.depth("undelivered") > before, "a job in the dead letters")
+    hall = world.room("hall")
+    _crowd(world, hall)
+    said = {"room": room, "user": "ops"}
+    # Who is unheard, and what by. The room of the last is large: its workers are.
+    ways: dict[str, Callable[[], Any]] = {
+        "websocket_message": lambda: ada.send("sendmessage", room=room, message="not heard"),
+        "publish": lambda: world.invoke("publish", {**said, "message": "not heard of either"}),
+        "publish_event": lambda: world.notify({**said, "message": "not heard of at all"}),
+        "deliver": lambda: ada.ask("sendmessage", room=hall, message="not heard by many"),
+    }
+    for function, say in ways.items():
+        _bury(world, function, say)
     seen = world.invoke("redrive", {})
-    assert room in seen["rooms"], seen
+    assert {room, hall} <= set(seen["rooms"]), seen
     moved = world.invoke("redrive", {"move": True})
-    assert moved["moved"] >= 1, moved
-    assert bob.wait("message", room=room)["message"] == "nobody hears this"
-    assert world.depth("undelivered") == 0
+    assert moved["moved"] >= len(ways), moved
+    for text in ("not heard", "not heard of either", "not heard of at all"):
+        bob.wait("message", room=room, message=text)
+    bob.wait("message", room=hall, message="not heard by many")
+    world.eventually(lambda: world.depth("undelivered") == 0, "the dead letters gone")
+
+
+def _crowd(world: World, room: str) -> list[Socket]:
+    """Fill a room; returns the sockets of all but ada."""
+    crowd = [world.socket(name) for name in _CROWD]
+    for socket in (world.socket("ada"), *crowd):
+        socket.ask("subscribe", room=room)
+    return crowd
+
+
+def _bury(world: World, function: str, say: Callable[[], Any]) -> None:
+    """Have a function deliver what API Gateway refuses: such posts are not tried again."""
+    before = world.depth("undelivered")
+    with without(world, function, "execute-api:ManageConnections"):
+        say()
+        world.eventually(
+            lambda: world.depth("undelivered") > before, f"a dead letter by {function}"
+        )
 
 
 def warmer(world: World) -> None:
     """The warmer reaches every critical function, and none of them minds."""
-    told = world.invoke("warm", {})
-    assert not (told or {}).get("failed"), told
+    told = world.invoke("warm", _SCHEDULED)
+    assert told["warmed"] > 0, told
+    assert not told["failed"], told
 
 
 def silence(world: World) -> None:
@@ -215,6 +250,17 @@ PARTS: Mapping[str, Callable[[World], None]] = {
 }
 
 
+def _a_guest(world: World) -> None:
+    """One comes with a token, another without anything, under a name that is then taken."""
+    name = f"guest-{world.run}"
+    token = world.page.post("/guest", {"username": name})["token"]
+    ticket = world.page.post("/ticket", token=token)["ticket"]
+    for query in (f"ticket={ticket}", f"name=visitor-{world.run}", f"name={name}"):
+        socket = Socket.open(f"{world.socket_url}?{query}", patience=world.patience)
+        assert socket.ask("hello")["guest"]
+        socket.close()
+
+
 def _refused(attempt: Callable[[], Any], statuses: set[int]) -> None:
     try:
         answer = attempt()
@@ -222,8 +268,3 @@ def _refused(attempt: Callable[[], Any], statuses: set[int]) -> None:
         assert refused.status in statuses, f"{refused}, and not with one of {statuses}"
     else:
         raise AssertionError(f"it was let through: {answer}")
-
-
-def _send_unheard(socket: Socket, room: str) -> None:
-    """Send a message whose ack cannot be posted either."""
-    socket.send("sendmessage", room=room, message="nobody hears this")

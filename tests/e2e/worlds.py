@@ -1,6 +1,7 @@
 """A deployed stage as the scenario sees it: its APIs, its functions, its queues and its logs."""
 
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from tools.shipping.projects import Stage
 
 # What tells in a log that a function failed, or was not allowed something.
 _FAULTS = ("AccessDenied", "not authorized to perform", '"level":"ERROR"', "Task timed out")
+
+_DENIED = re.compile(r"not authorized to perform: ([\w:-]+)")
 
 
 @dataclass(slots=True)
@@ -72,6 +75,22 @@ class World:
         assert "FunctionError" not in answer, f"{function} failed: {told}"
         return told
 
+    def notify(self, message: dict[str, Any]) -> None:
+        """Publish to the topic."""
+        account, topic = self.account, f"dynamowave-{self.stage.name}-events"
+        account.client("sns").publish(
+            TopicArn=f"arn:{account.partition}:sns:{account.region}:{account.number}:{topic}",
+            Message=json.dumps(message),
+            # The emulator leaves these two out of the event where AWS says that there are none.
+            Subject="said",
+            MessageAttributes={"by": {"DataType": "String", "StringValue": "e2e"}},
+        )
+
+    @property
+    def has_guests(self) -> bool:
+        """Whether the stage lets guests in."""
+        return bool(json.loads(self.page.get("/config"))["guests"])
+
     def depth(self, queue: str) -> int:
         """Return how many messages wait in a queue ("deliveries", "undelivered")."""
         sqs = self.account.client("sqs")
@@ -90,6 +109,20 @@ class World:
     def faults(self) -> list[str]:
         """Return the lines of this run's logs that tell of a fault, with their function."""
         return [line for line in self.logs() if any(fault in line for fault in _FAULTS)]
+
+    def denied(self) -> str | None:
+        """Return the first action that a function was not allowed, if there is one."""
+        found = (_DENIED.search(line) for line in self.logs())
+        return next((match[1] for match in found if match), None)
+
+    def restart(self, function: str) -> None:
+        """Have a function forget what it remembers between invocations."""
+        name, mark = self.stage.function(function), {"RESTARTED": secrets.token_hex(4)}
+        client = self.account.client("lambda")
+        now = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        client.update_function_configuration(
+            FunctionName=name, Environment={"Variables": now | mark}
+        )
 
     def logs(self) -> list[str]:
         """Return what the functions have logged since the run began, metrics aside."""
