@@ -36,8 +36,9 @@ def _single(*arguments: Any, **options: Any) -> Any:
 
 
 @wraps(_concurrency)
-def _numbered(*arguments: Any, **options: Any) -> int:
-    return int(_concurrency(*arguments, **options))
+def _numbered(mapping: Any, *arguments: Any, **options: Any) -> Any:
+    scaling = {key: int(value) for key, value in (mapping.get("ScalingConfig") or {}).items()}
+    return _concurrency({**mapping, "ScalingConfig": scaling}, *arguments, **options)
 
 
 if __name__ == "__main__":
