@@ -17,7 +17,7 @@ _FUNCTION = "AWS::Serverless::Function"
 
 def test_the_package_is_clean_to_the_linter(package: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "from cfnlint import main; main()", str(package)],
+        [sys.executable, "-c", "from cfnlint.runner import main; main()", str(package)],
         capture_output=True,
         text=True,
         check=False,

@@ -148,7 +148,7 @@ def test_the_dashboard_is_json() -> None:
 def test_what_to_do_is_said_of_every_alarm() -> None:
     text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     alarms = re.findall(
-        r"^ +(?:AlarmName: !Sub |- )dynamowave-\$\{Stage\}-(?:\$\{(?:Name|Table)\}-)?(.+)$",
+        r"^ +(?:AlarmName: !Sub |- )dynamowave-\$\{Stage\}-(?:\$\{(?:Name|Table)\}-)?([a-z-]+)$",
         (INFRA / "observability.yaml").read_text(encoding="utf-8"),
         re.MULTILINE,
     )
