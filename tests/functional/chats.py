@@ -1,9 +1,11 @@
 """The chat of app.py in one process: its tables in moto, its sockets in the test client."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,7 @@ REGION = "us-east-1"
 NORMAL_CLOSURE = 1000
 START = 1_800_000_000.0
 ENVIRON = {
+    "STAGE": STAGE,
     "CONNECTIONS_TABLE": CONNECTIONS_TABLE,
     "MESSAGES_TABLE": MESSAGES_TABLE,
     "MEMBERSHIPS_TABLE": MEMBERSHIPS_TABLE,
@@ -79,6 +82,27 @@ class MemorySecrets:
 
     def get_secret_value(self, *, SecretId: str, VersionStage: str) -> dict[str, str]:  # noqa: N803
         return {"SecretString": f"{SecretId} signs the tokens of these tests"}
+
+
+class LocalLambda:
+    """Lambda with the functions of a test client, one invocation after the other.
+
+    Attributes:
+        broken: The name of a function that always fails.
+    """
+
+    def __init__(self, client: TestClient) -> None:
+        self._client = client
+        self._lock = threading.Lock()
+        self.broken = ""
+
+    def invoke(self, *, FunctionName: str, Payload: str) -> dict[str, Any]:  # noqa: N803
+        function = FunctionName.removeprefix(f"dynamowave-{STAGE}-")
+        if function == self.broken:
+            return {"FunctionError": "Unhandled", "Payload": BytesIO(b'{"errorType": "KeyError"}')}
+        with self._lock:
+            outcome = self._client.invoke(function, json.loads(Payload))
+        return {"Payload": BytesIO(json.dumps(outcome.payload).encode())}
 
 
 class InProcessGateway:
@@ -163,8 +187,14 @@ class Chat:
     """The running chat."""
 
     def __init__(
-        self, gateway: InProcessGateway, clock: Clock, dynamodb: Any, sqs: MemorySqs
+        self,
+        gateway: InProcessGateway,
+        clock: Clock,
+        dynamodb: Any,
+        sqs: MemorySqs,
+        functions: LocalLambda,
     ) -> None:
+        self.functions = functions
         self.gateway = gateway
         self.client = gateway.client
         self.clock = clock
@@ -264,6 +294,7 @@ def chatting(
     with _tables(dynamodb) as database:
         settings = Settings.from_environ({**ENVIRON, **environ})
         sqs = MemorySqs(clock, redrive=(DELIVERIES_QUEUE, DEAD_LETTER_QUEUE))
+        functions = LocalLambda(client)
         hasher = hasher or FakeHasher()
         verify = external and external(clock)
         applications = Applications(
@@ -273,6 +304,7 @@ def chatting(
                 dynamodb=NotedClient(database, function, LEDGER),
                 secretsmanager=NotedClient(MemorySecrets(), function, LEDGER),
                 sqs=NotedClient(sqs, function, LEDGER),
+                functions=NotedClient(functions, function, LEDGER),
                 hasher=hasher,
                 external=verify,
                 clock=clock,
@@ -281,7 +313,7 @@ def chatting(
         )
         monkeypatch.setattr(app_module, "application", applications)
         with client:
-            yield Chat(gateway, clock, database, sqs)
+            yield Chat(gateway, clock, database, sqs, functions)
         LEDGER.check()
 
 

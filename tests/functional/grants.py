@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -11,6 +12,7 @@ from localgateway.policies import allows
 
 Request: TypeAlias = Mapping[str, Any]
 Need: TypeAlias = tuple[str, str]  # an action, and the ARN of a resource
+Use: TypeAlias = tuple[str, str, str]  # the same after the function
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
@@ -51,8 +53,8 @@ class Ledger:
     """
 
     policies: Mapping[str, Any]
-    used: set[tuple[str, str, str]] = field(default_factory=set)
-    denied: set[tuple[str, str, str]] = field(default_factory=set)
+    used: set[Use] = field(default_factory=set)
+    denied: set[Use] = field(default_factory=set)
 
     def note(self, function: str, needs: Iterator[Need]) -> None:
         """Take note of a call of a function."""
@@ -63,6 +65,15 @@ class Ledger:
             self.used.add(use)
             if not allows(self.policies[function], action=action, resource=resource):
                 self.denied.add(use)
+
+    @contextmanager
+    def apart(self) -> Iterator[set[Use]]:
+        """Note for a while in a set of its own what is needed; afterwards in the other too."""
+        before, self.used = self.used, set()
+        try:
+            yield self.used
+        finally:
+            self.used = before | self.used
 
     def check(self) -> None:
         """Fail if a call was made that IAM would have refused."""

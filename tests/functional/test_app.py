@@ -172,7 +172,7 @@ def test_the_entry_points_have_the_names_that_are_pinned(app: Any) -> None:
     }
     names = {"authorize", "publish", "redrive"}
     assert {function.name for function in app.pure_lambda_functions} == names
-    assert {source.name for source in app.event_sources} == {"deliver"}
+    assert {source.name for source in app.event_sources} == {"deliver", "publish_event", "warm"}
 
 
 def test_every_stage_is_configured() -> None:
@@ -187,6 +187,7 @@ def test_every_stage_is_configured() -> None:
         assert environ["ACCOUNTS_TABLE"] == f"dynamowave-{stage}-accounts"
         assert environ["DELIVERIES_QUEUE"] == f"dynamowave-{stage}-deliveries"
         assert environ["DEAD_LETTER_QUEUE"] == f"dynamowave-{stage}-undelivered"
+        assert environ["EVENTS_TOPIC"] == f"dynamowave-{stage}-events"
         assert environ["STAGE"] == stage
         guests[stage] = Settings.from_environ(environ).identity.guests
     assert guests == {"local": True, "dev": True, "prod": False}
