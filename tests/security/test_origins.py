@@ -73,9 +73,19 @@ def test_who_goes_around_cloudfront_gets_nothing(open_door: Open, shown: str | N
     with nothing_happens(door):
         for path in ("/login", "/register", "/ticket", "/token", "/logout", "/password"):
             assert door.post(path, account, token=token, **past).status == 403
+        for path in ("/", "/config", "/static/app.js"):
+            assert door.chat.client.request("GET", path, headers=past).status == 403
         assert door.handshake(f"ticket={ticket}", **past) == 403
 
     assert door.handshake(f"ticket={ticket}", **{"x-origin-verify": OLD_SECRET}) == LET_IN
+
+
+def test_who_looks_after_the_health_of_a_region_need_not_come_through_cloudfront(
+    open_door: Open,
+) -> None:
+    door = open_door(ORIGIN_SECRET=SECRET)
+
+    assert door.chat.client.request("GET", "/health").status == 200
 
 
 @pytest.mark.attack("address-made-up")
