@@ -180,7 +180,7 @@ USES: Mapping[str, Sequence[Use]] = {
         ),
         _index("memberships", "by_member"),
         _table("accounts", "GetItem"),
-        _connections("POST", "GET", "DELETE"),
+        _connections("POST", "GET"),
         _sends_to("deliveries"),
         _sends_to("undelivered"),
         _KEYS,

@@ -9,6 +9,7 @@ import pytest
 import app as app_module
 from chalicelib.notifications import UnpublishedError
 from tests.functional.chats import Chat
+from tests.functional.workers import notification
 from tests.stores.memory import MemoryClient
 from tests.unit.fakes import Faulty, client_error
 
@@ -16,18 +17,8 @@ HELLO = {"room": "lobby", "message": "hello"}
 
 
 def record(payload: object, identifier: str = "95df01b4-ee98-5cb9-9903-4c221d41eb5e") -> Any:
-    return {
-        "EventSource": "aws:sns",
-        "EventVersion": "1.0",
-        "EventSubscriptionArn": "arn:aws:sns:us-east-1:123456789012:dynamowave-test-events:1",
-        "Sns": {
-            "Type": "Notification",
-            "MessageId": identifier,
-            "Subject": None,
-            "Message": payload if isinstance(payload, str) else json.dumps(payload),
-            "MessageAttributes": {},
-        },
-    }
+    text = payload if isinstance(payload, str) else json.dumps(payload)
+    return notification(text, identifier)
 
 
 def deliver(*records: Any) -> Any:

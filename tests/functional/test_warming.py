@@ -9,6 +9,7 @@ import app as app_module
 from chalicelib.warmups import WARMABLE, warmup
 from localgateway.testing import HandshakeRefused
 from tests.functional.chats import LEDGER, Chat
+from tests.functional.workers import SCHEDULED
 from tests.stores.memory import MemoryClient
 from tests.stores.tables import STAGE
 
@@ -16,17 +17,6 @@ READS = {
     "dynamodb:Query",
     "secretsmanager:GetSecretValue",
     "sqs:GetQueueUrl",
-}
-SCHEDULED = {
-    "version": "0",
-    "id": "0",
-    "detail-type": "Scheduled Event",
-    "source": "aws.events",
-    "account": "123456789012",
-    "time": "2026-01-01T12:05:30Z",
-    "region": "us-east-1",
-    "resources": [],
-    "detail": {},
 }
 
 

@@ -1,10 +1,22 @@
-"""Lambda's part in the queue of deliveries: batches of ten, and partial batch failures."""
+"""Lambda's part: batches of the queue, with partial failures, and the events of other triggers."""
 
 from typing import Any
 
 import app as app_module
 from tests.functional.sqs import MemorySqs
 from tests.stores.tables import DELIVERIES_QUEUE
+
+SCHEDULED = {
+    "version": "0",
+    "id": "0",
+    "detail-type": "Scheduled Event",
+    "source": "aws.events",
+    "account": "123456789012",
+    "time": "2026-01-01T12:05:30Z",
+    "region": "us-east-1",
+    "resources": [],
+    "detail": {},
+}
 
 
 class Context:
@@ -32,6 +44,22 @@ def work(sqs: MemorySqs, *, dies: bool = False) -> int:
         if done and not dies:
             sqs.delete_message_batch(QueueUrl=DELIVERIES_QUEUE, Entries=done)
     return batches
+
+
+def notification(text: str, identifier: str = "1") -> dict[str, Any]:
+    """Return a record as SNS hands it to Lambda."""
+    return {
+        "EventSource": "aws:sns",
+        "EventVersion": "1.0",
+        "EventSubscriptionArn": "arn:aws:sns:us-east-1:123456789012:dynamowave-test-events:1",
+        "Sns": {
+            "Type": "Notification",
+            "MessageId": identifier,
+            "Subject": None,
+            "Message": text,
+            "MessageAttributes": {},
+        },
+    }
 
 
 def _record(message: dict[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ OF_IAM_ALONE = {
 def functions() -> set[str]:
     """Return the names of all functions that Chalice deploys."""
     app = app_module.app
-    named = [*app.event_sources, *app.pure_lambda_functions]
+    named: list[Any] = [*app.event_sources, *app.pure_lambda_functions]
     sockets = {WEBSOCKET_FUNCTIONS[route] for route in app.websocket_handlers}
     return {REST_FUNCTION, *sockets, *(function.name for function in named)}
 
