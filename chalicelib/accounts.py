@@ -139,13 +139,20 @@ class AccountRepository:
             Conflict: it is somebody else's, or see `create`.
         """
         external = f"{issuer} {subject}"
-        known = self._database.get(self._table, _external_key(external))
-        if known is not None:
-            user = UserName(known["user"]["S"])
-        account = self.find(user) or self._claimed(user, external)
-        if account.external != external:
-            raise Conflict(_TAKEN)
-        return account
+        return _theirs(self._known(user, external) or self._claimed(user, external), external)
+
+    def recall(self, user: UserName, issuer: str, subject: str) -> Account:
+        """Return the account that `claim` has made for somebody.
+
+        Raises:
+            Unauthorized: it has made none.
+            Conflict: see `claim`.
+        """
+        external = f"{issuer} {subject}"
+        account = self._known(user, external)
+        if account is None:
+            raise Unauthorized(reason="there is no account yet: ask for a ticket first")
+        return _theirs(account, external)
 
     def set_password_hash(self, user: UserName, old_hash: str, new_hash: str) -> None:
         """Store the same password in another way, unless it has been changed meanwhile."""
@@ -237,6 +244,10 @@ class AccountRepository:
             raise Conflict(_TAKEN) from error
         return Account.of(item)
 
+    def _known(self, user: UserName, external: str) -> Account | None:
+        known = self._database.get(self._table, _external_key(external))
+        return self.find(user if known is None else UserName(known["user"]["S"]))
+
     def _claimed(self, user: UserName, external: str) -> Account:
         try:
             return self._create(user, {"external": string(external)})
@@ -267,6 +278,12 @@ class AccountRepository:
             },
         )
         return Account.of(item)
+
+
+def _theirs(account: Account, external: str) -> Account:
+    if account.external != external:
+        raise Conflict(_TAKEN)
+    return account
 
 
 def _key(user: UserName) -> Item:

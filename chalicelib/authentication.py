@@ -3,9 +3,10 @@
 import re
 from collections.abc import Callable
 
-from chalicelib.accounts import AccountRepository
+from chalicelib.accounts import Account, AccountRepository
 from chalicelib.errors import Forbidden, Unauthorized
 from chalicelib.identities import MAX_TOKEN_LENGTH, Claims, ExternalIdentity, Identity
+from chalicelib.models import UserName
 from chalicelib.settings import IdentitySettings
 from chalicelib.tokens import Tokens, alleged_issuer
 
@@ -55,8 +56,15 @@ class Authenticator:
             Conflict: the other issuer's name for them is somebody else's here.
             Unavailable: the database or a key store did not answer in time.
         """
-        external = self._external_for(token)
-        return self._own(token) if external is None else self._vouched(external(token))
+        return self._verified(token, self._accounts.claim)
+
+    def recognise(self, token: str) -> Claims:
+        """Do the same for somebody who has been here before; make no account.
+
+        Raises:
+            Unauthorized, Conflict, Unavailable: see `authenticate`; or nobody has come with it yet.
+        """
+        return self._verified(token, self._accounts.recall)
 
     def bearer(self, authorization: str | None, *, own: bool = False) -> Claims:
         """Verify the token of an Authorization header (https://www.rfc-editor.org/rfc/rfc6750).
@@ -96,8 +104,12 @@ class Authenticator:
         account = self._accounts.find(identity.user)
         return account is not None and account.token_version == identity.version
 
-    def _vouched(self, person: ExternalIdentity) -> Claims:
-        account = self._accounts.claim(person.user, person.issuer, person.subject)
+    def _verified(self, token: str, account_of: Callable[[UserName, str, str], Account]) -> Claims:
+        external = self._external_for(token)
+        if external is None:
+            return self._own(token)
+        person = external(token)
+        account = account_of(person.user, person.issuer, person.subject)
         return Claims(
             identity=account.identity,
             expires_at=person.expires_at,

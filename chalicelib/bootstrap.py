@@ -198,7 +198,7 @@ class Application:
     @cached_property
     def notifications(self) -> Notifications:
         """What publishes what comes from the topic."""
-        return Notifications(self._publisher.publish, self._telemetry)
+        return Notifications(self._publisher.publish, self.telemetry)
 
     @cached_property
     def warmer(self) -> Warmer:
@@ -209,7 +209,7 @@ class Application:
             functions=[deployed_name(stage, function) for function in wanted.functions],
             at_once=wanted.at_once,
             hold_ms=wanted.hold_ms,
-            telemetry=self._telemetry,
+            telemetry=self.telemetry,
         )
 
     @cached_property
@@ -264,7 +264,7 @@ class Application:
             moderation=self._moderation,
             slow_mode=self._slow_mode,
             telemetry=self.telemetry,
-            authenticate=self._authenticator.authenticate,
+            authenticate=self._authenticator.recognise,
             clock=self._clock,
         )
 

@@ -70,6 +70,17 @@ def test_who_is_called_something_else_by_the_issuer_stays_who_they_are(
     assert chat.register("countess")
 
 
+def test_a_connection_makes_nobody_an_account(chat: Chat, issuer: IssuerServer) -> None:
+    ada = chat.connect(token(issuer, "ada"))
+    chat.register("bo")
+
+    stranger = ada.ask("refresh", token=token(issuer, "cy"))
+    pretender = ada.ask("refresh", token=token(issuer, "bo"))
+
+    assert (stranger["code"], pretender["code"]) == ("unauthorized", "conflict")
+    assert chat.register("cy")
+
+
 def test_logging_out_ends_what_their_token_has_opened(chat: Chat, issuer: IssuerServer) -> None:
     theirs = token(issuer, "ada")
     ada = chat.connect(theirs)
