@@ -119,7 +119,7 @@ def _await(found: Emulator, process: "subprocess.Popen[bytes]") -> None:
     end = time.monotonic() + _START
     while time.monotonic() < end and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"{found.url}/_ministack/health", timeout=2):  # noqa: S310
+            with urllib.request.urlopen(f"{found.url}/_ministack/health", timeout=2):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)

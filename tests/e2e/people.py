@@ -43,7 +43,7 @@ class Page:
 
     def _send(self, request: urllib.request.Request) -> str:
         try:
-            with urllib.request.urlopen(request, timeout=self._patience) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=self._patience) as answer:
                 return str(answer.read().decode())
         except urllib.error.HTTPError as error:
             raise Refused(error.code, error.read().decode()) from error

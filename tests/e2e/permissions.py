@@ -36,7 +36,7 @@ _UNSEEN = {
     "Log": "Lambda writes the log in the function's name; the emulator does not ask",
     "Traces": "X-Ray's daemon in the function's name; the emulator has none",
     "deliver Source": "Lambda polls the queue in the function's name; the emulator does not ask",
-    "deliver Deliveries": "tried again only while API Gateway fails: tests/functional/test_deliveries.py",
+    "deliver Deliveries": "only while API Gateway fails: tests/functional/test_deliveries.py",
     "publish_event Unpublished": "Lambda keeps what failed three times; the emulator does not ask",
     "publish_event Deliveries": "as of publish, whose code it is; its rooms here are small",
 }

@@ -109,7 +109,9 @@ def test_a_stack_that_needs_help_first_says_which(
 def test_a_stack_that_was_only_ever_reviewed_is_none(here: Desk, cloud: Cloud) -> None:
     cloud.formation.has("dynamowave-dev-data", "REVIEW_IN_PROGRESS")
 
-    with pytest.raises(ShippingError, match=r"no stack dynamowave-dev-data in eu-west-1.*make data"):
+    with pytest.raises(
+        ShippingError, match=r"no stack dynamowave-dev-data in eu-west-1.*make data"
+    ):
         require_data(here)
 
 
