@@ -903,6 +903,29 @@ def test_the_path_is_the_one_botocore_sends(
     assert [origin + request.target for request in server.requests] == sent
 
 
+def test_what_the_first_call_would_wait_for_can_be_started_before(
+    server: Server, gateway: Callable[..., CrtGateway]
+) -> None:
+    provider = CountingProvider()
+    poster = gateway(credentials_provider=provider)
+
+    poster.start()
+    poster.start()
+
+    assert provider.asked == 2
+    assert poster._tls_context is not None
+    assert server.requests == []
+    assert poster.post(to(server.endpoint, "200")) == [DELIVERED]
+
+
+def test_a_start_without_credentials_is_logged_and_does_no_harm(
+    gateway: Callable[..., CrtGateway], caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway(credentials_provider=object()).start()
+
+    assert "no AWS credentials to sign with" in caplog.text
+
+
 def test_credentials_come_from_the_environment(
     server: Server, gateway: Callable[..., CrtGateway], monkeypatch: pytest.MonkeyPatch
 ) -> None:

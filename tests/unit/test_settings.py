@@ -217,6 +217,8 @@ def test_what_is_not_set_is_as_the_protocol_says() -> None:
         ("RECONNECT_AFTER_MS", 1000, 7_200_000),
         ("POST_CONCURRENCY", 1, 1000),
         ("POST_TIMEOUT_SECONDS", 1, 25),
+        ("WARM_AT_ONCE", 0, 20),
+        ("WARM_HOLD_MS", 0, 5000),
     ],
 )
 def test_a_number_has_its_bounds(name: str, low: int, high: int) -> None:
@@ -287,6 +289,7 @@ def test_a_wrong_value_is_named_with_what_is_allowed(name: str, value: str, allo
         ({"STAGE": "dev"}, "TOKEN_SECRET_ARN is not set"),
         ({"OIDC_ISSUER": "https://issuer.example"}, "OIDC_AUDIENCE is not set"),
         ({"ADMINS": "Ada"}, "ADMINS names 'Ada'"),
+        ({"WARM_FUNCTIONS": "deliver warm"}, "WARM_FUNCTIONS names 'warm': each must be one of"),
         ({"ALLOWED_ORIGINS": "chat.example"}, "ALLOWED_ORIGINS holds 'chat.example'"),
         ({"ALLOWED_ORIGINS": "https://chat.example/"}, "ALLOWED_ORIGINS holds"),
         ({"ALLOWED_ORIGINS": "https://Chat.example"}, "ALLOWED_ORIGINS holds"),
