@@ -12,6 +12,8 @@ from chalicelib.database import Database
 from chalicelib.gateway import ConnectionsGateway, Outcome, Post, Recipient
 from chalicelib.models import ConnectionId, RoomName, Session, UserName, personal_room
 from chalicelib.settings import Settings
+from tests.functional.chats import LEDGER
+from tests.functional.grants import NotedClient, NotedGateway
 from tests.functional.views import Frame
 from tests.interleaving import Scheduler, SwitchingClient, SwitchingGateway
 from tests.stores.memory import MemoryClient
@@ -111,7 +113,7 @@ class Arena:
     def frame(self, connection: str, action: str, **fields: Any) -> Frame | None:
         """Handle a frame as a fresh function does; return the answer if it has an id."""
         body = json.dumps({"action": action, **fields})
-        self._service().receive({**_event(connection), "body": body})
+        self._service("websocket_message").receive({**_event(connection), "body": body})
         if "id" not in fields:
             return None
         received = self.received(connection)
@@ -120,7 +122,7 @@ class Arena:
     def leave(self, connection: str) -> None:
         """Close a connection and handle its $disconnect."""
         self.mailboxes.closed.add(connection)
-        self._service().disconnect(_event(connection))
+        self._service("websocket_disconnect").disconnect(_event(connection))
 
     def received(self, connection: str) -> list[Frame]:
         """Return what has arrived at a connection so far."""
@@ -135,11 +137,11 @@ class Arena:
         """Return the people who have a connection in a room."""
         return {str(member.user) for member in self._registry().members(RoomName(room))}
 
-    def _service(self) -> ChatService:
+    def _service(self, function: str) -> ChatService:
         return Application(
             SETTINGS,
-            gateway=self._gateway,
-            dynamodb=self._client,
+            gateway=NotedGateway(self._gateway, function, LEDGER),
+            dynamodb=NotedClient(self._client, function, LEDGER),
             queue=RecordingQueue(),
             clock=self.clock,
             sleep=self._pause,

@@ -5,8 +5,15 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.functional.chats import Chat, chatting
+from tests.functional.chats import LEDGER, Chat, chatting
 from tests.stores.memory import MemoryClient
+
+
+@pytest.fixture(autouse=True)
+def allowed() -> Iterator[None]:
+    """Fail if a function needed what its policy does not allow."""
+    yield
+    LEDGER.check()
 
 
 @pytest.fixture
