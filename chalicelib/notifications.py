@@ -55,8 +55,9 @@ class Notifications:
         if rejected:
             self._telemetry.record({Metric.REJECTED: rejected})
         if waiting:
+            # Without its cause, which is in the log: Lambda would log it as it is, text and all.
             problem = f"{len(waiting)} of {len(outcomes)} notifications have to come again"
-            raise UnpublishedError(problem) from waiting[0]
+            raise UnpublishedError(problem)
         return {"published": len(outcomes) - rejected, "rejected": rejected}
 
     def _outcome(self, notification: Mapping[str, Any]) -> ChatError | None:

@@ -12,10 +12,11 @@ import pytest
 import app as app_module
 from chalicelib.gateway import Outcome
 from chalicelib.logs import structure
+from chalicelib.notifications import UnpublishedError
 from chalicelib.settings import Settings
 from localgateway.testing import HandshakeRefused
 from tests.functional.chats import ENVIRON, Chat, Person
-from tests.functional.workers import work
+from tests.functional.workers import notification, work
 from tests.stores.memory import MemoryClient
 from tests.stores.tables import DELIVERIES_QUEUE
 from tests.unit.fakes import client_error
@@ -139,6 +140,11 @@ def ask_all(chat: Chat) -> None:
             chat.client.connect(f"/{query}")
     app_module.publish({"room": "lobby", "message": SECRET, "cid": SECRET}, None)
     app_module.publish({"room": SECRET + "!", "message": [SECRET]}, None)
+    left = ({"room": "lobby", "message": SECRET}, {"room": SECRET + "!"}, {SECRET: SECRET}, SECRET)
+    for number, each in enumerate(left):
+        record = notification(json.dumps(each), f"notification-{number}")
+        with suppress(UnpublishedError):
+            app_module.publish_event({"Records": [record]}, None)
 
 
 def test_nothing_that_is_said_is_logged(start: Callable[..., Chat], ear: Ear) -> None:

@@ -109,8 +109,11 @@ def test_what_may_succeed_later_comes_again_and_keeps_nothing_from_the_others(
 ) -> None:
     publications.failures = {"later": failure}
 
-    with pytest.raises(UnpublishedError, match=r"^1 of 3 notifications have to come again$"):
+    with pytest.raises(
+        UnpublishedError, match=r"^1 of 3 notifications have to come again$"
+    ) as raised:
         notifications.publish(event(saying("later"), "no JSON", HELLO))
 
+    assert (raised.value.__cause__, raised.value.__context__) == (None, None)
     assert [identifier for _, identifier, _ in publications.made] == ["id-2"]
     assert telemetry.recorded == [{Metric.REJECTED: 1}]
