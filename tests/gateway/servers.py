@@ -344,6 +344,7 @@ def process_kept() -> Iterator[None]:
     handlers, level = list(root.handlers), root.level
     package = logging.getLogger("localgateway").level
     directory, path, environ = Path.cwd(), list(sys.path), dict(os.environ)
+    sys.modules.pop("app", None)  # that of other tests, which Chalice would take for its own
     try:
         yield
     finally:
