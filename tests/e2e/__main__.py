@@ -25,6 +25,7 @@ from tools.shipping.accounts import connect
 from tools.shipping.deployments import Deployed
 from tools.shipping.desks import Desk
 from tools.shipping.projects import find_stage
+from tools.shipping.templates import body
 
 _ROOT = Path(__file__).resolve().parents[2]
 _STAGES = {"release": "prod", "deploy": "dev"}
@@ -56,6 +57,8 @@ class Run:
         where = self.where
         self.ship(way, stage, *where)
         self.scenario(way)
+        if way == "release":
+            self.step("infra/observability.yaml", partial(self._watch, stage))
         self.ship("data", stage, again=True)
         self.ship(way, stage, *where, again=True)
         self.scenario(way, again=True)
@@ -128,6 +131,16 @@ class Run:
         arguments = [command, "--stage", stage, "--project", str(self._project), *options]
         code = ship.main(arguments, make=self._desk)
         assert code == 0, f"exit code {code}"
+
+    def _watch(self, name: str) -> None:
+        stage = find_stage(self._project, name)
+        desk = self._desk(account=connect(), stage=stage)
+        api = desk.stack(stage.service_stack).outputs["WebsocketAPIId"]
+        parameters = {"Stage": name, "WebSocketApiId": api}
+        source = {"TemplateBody": body(desk.template("observability.yaml"))}
+        desk.stack(f"{stage.service_stack}-observability").change(
+            source, parameters | stage.parameters("observability")
+        )
 
     def _desk(self, **arguments: object) -> Desk:
         variables = {MANAGEMENT: execute_api(self._found.url) + "/{api}/{stage}"}

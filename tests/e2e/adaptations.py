@@ -21,14 +21,14 @@ MANAGEMENT = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"
 def adapt(template: Template) -> Template:
     """Return a template, or what is to be merged into one, fit for the emulator."""
     resources = _over_plain_http(template["Resources"])
-    dropped = {name for name, r in resources.items() if r.get("Type") in DROPPED_TYPES}
+    dropped = {name for name, resource in resources.items() if _is_refused(resource)}
     kept = {
         name: _without(resource, dropped)
         for name, resource in resources.items()
         if name not in dropped
     }
     for resource in kept.values():
-        if resource.get("Type") == "AWS::ApiGatewayV2::Authorizer":
+        if isinstance(resource, dict) and resource.get("Type") == "AWS::ApiGatewayV2::Authorizer":
             # Left out means none on AWS, and the Authorization header to the emulator.
             resource["Properties"].setdefault("IdentitySource", [])
     return {**template, "Resources": kept}
@@ -37,6 +37,15 @@ def adapt(template: Template) -> Template:
 def execute_api(url: str) -> str:
     """Return where the emulator at a URL has the APIs, by their ids."""
     return f"{url}/_aws/execute-api"
+
+
+def _is_refused(resource: Any) -> bool:
+    """Tell whether the emulator refuses a resource, or the resources that a loop makes."""
+    if isinstance(resource, list):
+        return "'Metrics': " in str(resource)
+    # Alarms on expressions: it computes none.
+    computes = "Metrics" in resource.get("Properties", {})
+    return resource.get("Type") in DROPPED_TYPES or computes
 
 
 def _over_plain_http(part: Any) -> Any:
@@ -51,7 +60,9 @@ def _demands_tls(part: object) -> bool:
     return isinstance(part, dict) and str(part.get("Condition")).lower() == str(_TLS).lower()
 
 
-def _without(resource: dict[str, Any], dropped: set[str]) -> dict[str, Any]:
+def _without(resource: Any, dropped: set[str]) -> Any:
+    if isinstance(resource, list):
+        return resource
     depends = resource.get("DependsOn", [])
     named = [depends] if isinstance(depends, str) else depends
     rest = {key: value for key, value in resource.items() if key != "DependsOn"}

@@ -57,6 +57,11 @@ class Row:
         return f"{self.function} {self.statement}"
 
     @property
+    def outcome(self) -> str:
+        """What the table says."""
+        return self.missed or self.excuse or "not missed"
+
+    @property
     def excuse(self) -> str | None:
         """Why it cannot be missed here."""
         return _UNSEEN.get(self.name) or _UNSEEN.get(self.statement)
@@ -95,7 +100,7 @@ def _tried(new_world: Any, function: str, grant: Grant, statement: Document) -> 
     missed = None if row.excuse else _missed(new_world(), function, grant, statement)
     tried = Row(function, row.statement, actions, missed)
     seconds = time.monotonic() - began
-    print(f"  {seconds:6.1f} s  {row.name}: {missed or row.excuse or 'NOT MISSED'}", flush=True)
+    print(f"  {seconds:6.1f} s  {row.name}: {tried.outcome}", flush=True)
     return tried
 
 
@@ -132,10 +137,7 @@ def _write(path: Path, rows: list[Row]) -> None:
     lines = [
         "| function | statement | actions | without it |",
         "|---|---|---|---|",
-        *(
-            f"| {r.function} | {r.statement} | {r.actions} | {r.missed or r.excuse or 'not missed'} |"
-            for r in rows
-        ),
+        *(f"| {row.function} | {row.statement} | {row.actions} | {row.outcome} |" for row in rows),
     ]
     end = tail.partition(_END)[2]
     path.write_text(f"{head}{_BEGIN}\n" + "\n".join(lines) + f"\n{_END}{end}")

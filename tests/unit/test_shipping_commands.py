@@ -181,7 +181,7 @@ def test_a_parameter_for_releases_only_is_refused(tmp_path: Path) -> None:
         Wishes.of(here, ["OriginSecretVersions=current"])
     with pytest.raises(ShippingError, match="no parameter Burst"):
         Wishes.of(here, ["Burst=1"])
-    with pytest.raises(ShippingError, match="ThrottleRate .* is not a number"):
+    with pytest.raises(ShippingError, match=r"ThrottleRate .* is not a number"):
         Wishes.of(here, ["ThrottleRate=fast"])
 
 
