@@ -92,6 +92,16 @@ def test_access_logs_hold_no_query_as_tickets_are_in_it(merged: dict[str, Any]) 
         assert "requestOverride" not in log["Format"]
 
 
+def test_who_meets_no_strangers_is_not_told_what_cloudfront_shows(merged: dict[str, Any]) -> None:
+    told = {
+        name
+        for name, each in of_type(merged, _FUNCTION).items()
+        if "ORIGIN_SECRET" in each["Properties"]["Environment"]["Variables"]
+    }
+
+    assert told == {"APIHandler", "Authorize", "WebsocketConnect"}
+
+
 def test_every_log_group_forgets(merged: dict[str, Any]) -> None:
     groups = of_type(merged, "AWS::Logs::LogGroup")
 
