@@ -97,7 +97,8 @@ class LocalLambda:
         self.broken = ""
 
     def invoke(self, *, FunctionName: str, Payload: str) -> dict[str, Any]:  # noqa: N803
-        function = FunctionName.removeprefix(f"dynamowave-{STAGE}-")
+        # Chalice adds nothing for the function of the routes.
+        function = FunctionName.removeprefix(f"dynamowave-{STAGE}").lstrip("-") or "api_handler"
         if function == self.broken:
             return {"FunctionError": "Unhandled", "Payload": BytesIO(b'{"errorType": "KeyError"}')}
         with self._lock:
