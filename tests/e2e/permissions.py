@@ -17,6 +17,7 @@ from tests.e2e.worlds import World
 from tools.policies import USES
 
 _PATIENCE = 20.0
+_REFUSED = " was refused"
 _BEGIN, _END = "<!-- permissions: begin -->", "<!-- permissions: end -->"
 # Which parts need a function, those that tell soonest in front.
 _NEEDS: Mapping[str, tuple[str, ...]] = {
@@ -97,36 +98,52 @@ def _tried(new_world: Any, function: str, grant: Grant, statement: Document) -> 
     began = time.monotonic()
     actions = ", ".join(action.partition(":")[2] for action in statement["Action"])
     row = Row(function, statement["Sid"], actions, None)
-    missed = None if row.excuse else _missed(new_world(), function, grant, statement)
+    missed = None if row.excuse else _missed(new_world, function, grant, statement)
     tried = Row(function, row.statement, actions, missed)
     seconds = time.monotonic() - began
     print(f"  {seconds:6.1f} s  {row.name}: {tried.outcome}", flush=True)
     return tried
 
 
-def _missed(world: World, function: str, grant: Grant, statement: Document) -> str | None:
-    world.patience = _PATIENCE
-    left = [each for each in grant.document["Statement"] if each is not statement]
-    with replaced(world, grant, {**grant.document, "Statement": left}):
-        world.restart(function)  # keys, once read, are remembered
-        try:
-            for part in _NEEDS[function]:
-                if fault := _fault(world, part):
-                    return f"{part}: {fault}"
-        finally:
-            world.leave()
-            world.restart(function)
+def _missed(new_world: Any, function: str, grant: Grant, statement: Document) -> str | None:
+    """Return what went wrong; what goes wrong with the statement too does not count."""
+    for part, fault in _faults(new_world(), function, grant, statement):
+        if fault.endswith(_REFUSED) or _fault(_calmed(new_world()), part) is None:
+            return f"{part}: {fault}"
     return None
 
 
+def _faults(
+    world: World, function: str, grant: Grant, statement: Document
+) -> Iterator[tuple[str, str]]:
+    _calmed(world)
+    left = [each for each in grant.document["Statement"] if each is not statement]
+    for part in _NEEDS[function]:
+        with replaced(world, grant, {**grant.document, "Statement": left}):
+            world.restart(function)  # keys, once read, are remembered
+            fault = _fault(world, part)
+        world.restart(function)
+        if fault:
+            yield part, fault
+
+
+def _calmed(world: World) -> World:
+    """Have nothing of an earlier try in the queues."""
+    world.patience = _PATIENCE
+    world.purge()
+    return world
+
+
 def _fault(world: World, part: str) -> str | None:
+    fault = None
     try:
         PARTS[part](world)
     except Exception as error:  # noqa: BLE001 - whatever goes wrong is what was looked for
-        denied = world.denied()
-        return f"{denied} was refused" if denied else str(error).split(": [")[0][:80] or "fails"
+        fault = str(error).split(": ")[0][:80] or "fails"
+    finally:
+        world.leave()
     denied = world.denied()
-    return f"{denied} was refused" if denied else None
+    return f"{denied}{_REFUSED}" if denied else fault
 
 
 def _write(path: Path, rows: list[Row]) -> None:

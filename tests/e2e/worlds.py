@@ -91,13 +91,22 @@ class World:
         """Whether the stage lets guests in."""
         return bool(json.loads(self.page.get("/config"))["guests"])
 
+    def purge(self) -> None:
+        """Take all messages out of the queues, and look at no log from before."""
+        for queue in ("deliveries", "undelivered"):
+            self.account.client("sqs").purge_queue(QueueUrl=self._url(queue))
+        self.began = self.emulator.position
+
     def depth(self, queue: str) -> int:
         """Return how many messages wait in a queue ("deliveries", "undelivered")."""
-        sqs = self.account.client("sqs")
-        url = sqs.get_queue_url(QueueName=f"dynamowave-{self.stage.name}-{queue}")["QueueUrl"]
+        sqs, url = self.account.client("sqs"), self._url(queue)
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
         return sum(int(attributes[name]) for name in names)
+
+    def _url(self, queue: str) -> str:
+        name = f"dynamowave-{self.stage.name}-{queue}"
+        return str(self.account.client("sqs").get_queue_url(QueueName=name)["QueueUrl"])
 
     def eventually(self, true: Callable[[], bool], what: str) -> None:
         """Wait until something is so; AssertionError if it is not in time."""
