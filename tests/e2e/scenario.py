@@ -119,7 +119,8 @@ def catch_up(world: World) -> None:
     """Who was away gets all that was said meanwhile, in order, and is seen to go and come."""
     ada, room = world.socket("ada"), world.room("tea")
     bob = world.socket("bob")
-    bob.ask("subscribe", room=room)
+    for socket in (ada, bob):
+        socket.ask("subscribe", room=room)
     ada.wait("presence", room=room, status="joined")
     here = ada.ask("sendmessage", room=room, message="one")["seq"]
     world.person("bob").leave()
