@@ -6,6 +6,7 @@ here reaches AWS.
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -162,6 +163,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Return 0, or 1 if a step failed, or 2 if nothing could be begun."""
     options = _parser().parse_args(arguments)
     began = time.monotonic()
+    # Whoever ends this process ends the emulator and its functions too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = Path(tempfile.mkdtemp(prefix="dynamowave-e2e-"))
     try:
         with emulator(Path(options.emulator), folder) as found:
