@@ -91,13 +91,13 @@ class Socket:
         self._requests += 1
         request = self._requests
         self._connection.send(json.dumps({"action": action, "id": request, **fields}))
-        return self._until(lambda frame: frame.get("id") == request, f"an answer to {action}")
+        return self._until(lambda frame: frame.get("id") == request, f"answer to {action}")
 
     def wait(self, kind: str, **fields: Any) -> Frame:
         """Return the next push of a type that has these fields; AssertionError if none comes."""
         return self._until(
             lambda f: f["type"] == kind and all(f.get(k) == v for k, v in fields.items()),
-            f"a {kind} with {fields}",
+            f"push of {kind}, {fields}",
         )
 
     def forget(self) -> None:
@@ -126,7 +126,7 @@ class Socket:
                 if fits(frame):
                     return self._pushed.pop(index)
             left = end - time.monotonic()
-            assert left > 0, f"there is no {what} after {self._patience:g} s: {self._pushed[-3:]}"
+            assert left > 0, f"no {what}, within {self._patience:g} s: {self._pushed[-3:]}"
             try:
                 self._take(left)
             except ConnectionClosed as error:

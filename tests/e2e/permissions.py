@@ -5,6 +5,7 @@ scenario that need the function are played until one of them fails, or a functio
 not allowed something.
 """
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -140,7 +141,7 @@ def _fault(world: World, part: str) -> str | None:
     try:
         PARTS[part](world)
     except Exception as error:  # noqa: BLE001 - whatever goes wrong is what was looked for
-        fault = str(error).split(": ")[0][:80] or "fails"
+        fault = re.split(r"[,:] |[{\[]", str(error))[0].strip()[:80] or "fails"
     finally:
         world.leave()
     denied = world.denied()
