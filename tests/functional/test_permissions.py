@@ -138,6 +138,9 @@ def test_all_that_frames_may_do(chat: Chat, used: set[Use]) -> None:
     for outcome in (Outcome.RETRYABLE, Outcome.REFUSED):
         chat.gateway.outcome = outcome
         ada.send("sendmessage", message="hello")
+    chat.gateway.outcome = None
+    chat.clock.now += 8000
+    ada.send("ping")
 
     assert unused("websocket_message", used) == set()
 
