@@ -3,7 +3,7 @@
 import copy
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,9 +52,12 @@ def replaced(world: World, grant: Grant, document: Document) -> Iterator[None]:
 
 @contextmanager
 def without(world: World, function: str, action: str) -> Iterator[None]:
-    """Have a function do without an action meanwhile."""
-    grant = next(g for g in grants_of(world, function) if action in str(g.document))
-    with replaced(world, grant, lacking(grant.document, action)):
+    """Have a function do without an action meanwhile, if it has it at all."""
+    with ExitStack() as stack:
+        for grant in grants_of(world, function):
+            if action in str(grant.document):
+                changed = lacking(grant.document, action)
+                stack.enter_context(replaced(world, grant, changed))
         yield
 
 
