@@ -10,6 +10,7 @@ import pytest
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
+from chalicelib.warmups import deployed_name
 from tests.infra.templates import config, functions, of_type
 
 _FUNCTION = "AWS::Serverless::Function"
@@ -54,7 +55,7 @@ def test_functions_are_named_as_chalice_deploy_names_them(merged: dict[str, Any]
     names = [each["Properties"]["FunctionName"] for each in of_type(merged, _FUNCTION).values()]
 
     assert sorted(name["Fn::Sub"] for name in names) == sorted(
-        f"dynamowave-${{Stage}}-{name}" for name, _ in functions(config())
+        deployed_name("${Stage}", name) for name, _ in functions(config())
     )
 
 

@@ -58,7 +58,7 @@ def test_a_statement_names_what_it_allows(name: str, statement: dict[str, Any]) 
         else:
             service, place = resource.split(":", 5)[2:6:3]
             assert resource == f"arn:aws:{service}:*:*:{place}"
-            assert f"dynamowave-{stage}-" in place
+            assert re.search(rf"dynamowave-{stage}\b", place)
             assert "*" not in place.removesuffix(":*")
 
 
