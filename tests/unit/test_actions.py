@@ -20,6 +20,8 @@ from tests.unit.fakes import (
     new_session,
 )
 
+pytestmark = pytest.mark.memory
+
 DOWN = client_error("InternalServerError", status=500)
 NOW = "2026-01-02T03:04:05.678Z"
 DIRECT = "dm:alice:bob"

@@ -34,6 +34,8 @@ from tests.unit.fakes import (
     client_error,
 )
 
+pytestmark = pytest.mark.memory
+
 Arrive = Callable[..., Arrivals]
 HOME = "192.0.2.1"
 

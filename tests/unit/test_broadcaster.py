@@ -21,6 +21,8 @@ from tests.unit.fakes import (
     new_session,
 )
 
+pytestmark = pytest.mark.memory
+
 LOBBY = RoomName("lobby")
 A, B, C = ConnectionId("A="), ConnectionId("B="), ConnectionId("C=")
 ACK = Post(ENDPOINT, A, b"ack")

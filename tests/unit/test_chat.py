@@ -27,6 +27,8 @@ from tests.unit.fakes import (
     new_session,
 )
 
+pytestmark = pytest.mark.memory
+
 DOWN = client_error("InternalServerError", status=500)
 MISSING = client_error("ResourceNotFoundException")
 

@@ -8,6 +8,8 @@ from chalicelib.gateway import Outcome, Post, Recipient
 from chalicelib.models import ConnectionId, Departure, Member, RoomName, UserName
 from tests.unit.fakes import ENDPOINT, Clock, Faulty, RecordingGateway, client_error, new_session
 
+pytestmark = pytest.mark.memory
+
 LOBBY, GAMES = RoomName("lobby"), RoomName("games")
 A, B, C = ConnectionId("A="), ConnectionId("B="), ConnectionId("C=")
 ACK = Post(ENDPOINT, A, b"ack")

@@ -26,6 +26,8 @@ from tests.unit.fakes import (
     new_session,
 )
 
+pytestmark = pytest.mark.memory
+
 LOBBY = RoomName("lobby")
 A, B, C = ConnectionId("A="), ConnectionId("B="), ConnectionId("C=")
 FRAME = b'{"type":"message","seq":1}'

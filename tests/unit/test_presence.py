@@ -25,6 +25,8 @@ from tests.unit.fakes import (
     new_session,
 )
 
+pytestmark = pytest.mark.memory
+
 LOBBY, GAMES, CHESS = RoomName("lobby"), RoomName("games"), RoomName("chess")
 DIRECT = RoomName("dm:alice:bob")
 NOW = "2026-01-02T03:04:05.678Z"

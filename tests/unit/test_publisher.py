@@ -25,6 +25,8 @@ from tests.unit.fakes import (
     new_session,
 )
 
+pytestmark = pytest.mark.memory
+
 ALICE, BOB = UserName("alice"), UserName("bob")
 LOBBY, DIRECT = RoomName("lobby"), RoomName("dm:alice:bob")
 A, B = ConnectionId("A="), ConnectionId("B=")

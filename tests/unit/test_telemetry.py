@@ -25,6 +25,8 @@ from tests.unit.fakes import (
     websocket_event,
 )
 
+pytestmark = pytest.mark.memory
+
 LIMITED = {Metric.LIMITED: 1.0}
 
 
