@@ -179,7 +179,6 @@ def test_other_methods_are_refused(site: Site, path: str, method: str) -> None:
 @pytest.mark.parametrize("path", ROUTES)
 @settings(
     max_examples=40,
-    # A machine that is busy otherwise is no fault of theirs.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
