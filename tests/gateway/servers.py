@@ -40,6 +40,8 @@ APPS = Path(__file__).parent / "apps"
 MEMORY = APPS / "memory"
 # Seconds: for what happens at once, on a machine that is busy with something else.
 PATIENCE = 20.0
+# Seconds: for a command to be ready, which imports, starts an engine, and creates a stack.
+START = 120.0
 UNLIMITED = Limits(connects_per_second=0, requests_per_second=0)
 
 T = TypeVar("T")
@@ -315,7 +317,7 @@ def command(
 
     def accompany() -> None:
         try:
-            eventually(lambda: output.ready.is_set() or ended.is_set())
+            eventually(lambda: output.ready.is_set() or ended.is_set(), START)
             if not ended.is_set():
                 scenario(output.port)
         except BaseException as failure:  # noqa: BLE001 - raised below, in the test's thread
@@ -325,16 +327,30 @@ def command(
                 os.kill(os.getpid(), number)
 
     companion = threading.Thread(target=accompany)
-    with contextlib.redirect_stdout(output):
+    with contextlib.redirect_stdout(output), _interruptible():
         companion.start()
         try:
             code = main(arguments)
+        except KeyboardInterrupt:  # before it was ready; the failure below says why
+            code = 130
         finally:
             ended.set()
             companion.join()
     if failures:
         raise failures[0]
     return code, output.getvalue()
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Hear the signals before the command does: what a shell runs in the background ignores one."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, signal.default_int_handler) for number in numbers]
+    try:
+        yield
+    finally:
+        after = [signal.signal(*it) for it in zip(numbers, before, strict=True)]
+    assert after == [signal.default_int_handler] * 2, "the command keeps its handlers"
 
 
 @contextmanager
