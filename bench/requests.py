@@ -12,6 +12,8 @@ from typing import Any
 
 import boto3
 from moto import mock_aws
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
 
 from bench.metering import Meter
 from chalicelib.bootstrap import Application
@@ -339,24 +341,26 @@ def _asked(token: str | None = None, **fields: str) -> HttpRequest:
 
 
 @contextmanager
-def stage(*, people: int = PEOPLE) -> Iterator[Stage]:
-    """Set up a chat with its tables in moto."""
+def database() -> Iterator[Any]:
+    """Make the tables, in moto; the value is a client."""
     with mock_aws(), cheap_transactions():
         boto3.client("cloudformation", region_name=_REGION).create_stack(
             StackName="data",
             TemplateBody=_TEMPLATE.read_text(encoding="utf-8"),
             Parameters=[{"ParameterKey": "Stage", "ParameterValue": "test"}],
         )
-        yield Stage(boto3.client("dynamodb", region_name=_REGION), people)
+        yield boto3.client("dynamodb", region_name=_REGION)
 
 
-def measure(name: str, *, people: int = PEOPLE, strangers: int = 0) -> Cost:
-    """Return what a scenario costs, in a chat of its own."""
+def measure(client: Any, name: str, *, people: int = PEOPLE, strangers: int = 0) -> Cost:
+    """Return what a scenario costs, in a chat of its own: what was in the tables is gone."""
+    for table in dynamodb_backends[DEFAULT_ACCOUNT_ID][_REGION].tables.values():
+        table.items.clear()
     act, before = SCENARIOS[name]
-    with stage(people=people) as it:
-        it.strangers(strangers)
-        before(it)
-        return it.cost(act)
+    it = Stage(client, people)
+    it.strangers(strangers)
+    before(it)
+    return it.cost(act)
 
 
 def row(name: str, cost: Cost) -> str:
@@ -374,10 +378,11 @@ def main() -> int:
     options = parser.parse_args()
     if not options.json:
         print("| action | DynamoDB requests | WCU | RCU | posts |\n|---|---|---|---|---|")
-    for name in SCENARIOS:
-        cost = measure(name, people=max(2, options.people))
-        told = json.dumps({"action": name, **asdict(cost)}) if options.json else row(name, cost)
-        print(told, flush=True)
+    with database() as client:
+        for name in SCENARIOS:
+            cost = measure(client, name, people=max(2, options.people))
+            told = json.dumps({"action": name, **asdict(cost)}) if options.json else row(name, cost)
+            print(told, flush=True)
     return 0
 
 
