@@ -196,7 +196,11 @@ def test_a_signature_is_as_long_as_its_key() -> None:
     assert not any(takes(key, RS256, each) for each in (b"", b"\0" + good, good + b"\0"))
 
 
-@pytest.mark.parametrize("exponent", [(1 << 33) + 1, (1 << 64) + 13, 65_537 + TOTIENT])
+@pytest.mark.parametrize(
+    "exponent",
+    [(1 << 33) + 1, (1 << 64) + 13, 65_537 + TOTIENT],
+    ids=["34 bits", "65 bits", "an equivalent of 65537"],
+)
 def test_an_exponent_that_only_costs_time_is_none(exponent: int) -> None:
     key = {**jwk(RSA_KEY, "k"), "e": segment(numeral(exponent))}
 
