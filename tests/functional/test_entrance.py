@@ -264,7 +264,7 @@ SECRET = "s" * 32
 EDGE = "127.0.0.1"  # who connects to the test client's gateway
 
 
-@pytest.mark.parametrize("path", ["/", "/health", "/config", "/static/app.js", "/login"])
+@pytest.mark.parametrize("path", ["/", "/config", "/static/app.js", "/login"])
 def test_what_comes_past_cloudfront_gets_nothing(open_site: Open, path: str) -> None:
     site = open_site(ORIGIN_SECRET=SECRET)
     method = "POST" if path == "/login" else "GET"

@@ -212,7 +212,7 @@ def test_a_session_that_is_over_does_and_hears_nothing(door: Door) -> None:
 
 @pytest.mark.attack("stage-crossed")
 def test_a_token_of_another_stage_is_good_for_nothing(open_door: Open) -> None:
-    elsewhere = open_door(STAGE="test")  # which has the same key, as a laptop's stages do
+    elsewhere = open_door(STAGE="dev")  # which has the same key, as a laptop's stages do
     stolen = elsewhere.register("ada")
     ticket = elsewhere.ticket(stolen)
     here = open_door(ADDRESS_RATE="0")

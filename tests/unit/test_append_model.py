@@ -142,4 +142,4 @@ def test_a_chart_shows_every_line_and_stays_inside() -> None:
     drawn = chart({"a < b": [(1, 10), (100, 5000)]}, across="x", up="y")
 
     assert "a &lt; b" in drawn
-    assert 'points="70.4,312.0 704.0,' in drawn
+    assert 'points="70.2,312.0 688.0,' in drawn
