@@ -176,8 +176,8 @@ class Cloud:
         self.formation = Formation()
         self.clients = {"cloudformation": self.formation, **clients}
 
-    def client(self, service: str) -> Any:
-        return self.clients.setdefault(service, Recorder())
+    def client(self, service: str, region: str | None = None) -> Any:
+        return self.clients.setdefault(f"{service} in {region}" if region else service, Recorder())
 
 
 def desk(stage: Stage, cloud: Cloud, told: list[str]) -> Desk:

@@ -15,6 +15,7 @@ from tools.shipping.errors import ShippingError
 from tools.shipping.functions import adjust_functions
 from tools.shipping.projects import Stage, find_stage
 from tools.shipping.releases import release
+from tools.shipping.removals import destroy
 from tools.shipping.rest import adjust_rest
 from tools.shipping.websockets import adjust_websocket
 from tools.shipping.wishes import Wishes
@@ -149,14 +150,26 @@ def test_what_another_checkout_has_deployed_is_not_deployed_beside_it(tmp_path: 
     with pytest.raises(ShippingError, match="was deployed from another checkout"):
         deploy(desk(stage, cloud, []))
 
-    remember(stage, "us-east-1")
-    with pytest.raises(ShippingError, match="set AWS_DEFAULT_REGION=us-east-1"):
-        deploy(desk(stage, cloud, []))
+
+@pytest.mark.parametrize("place", [("us-east-1", "123456789012"), ("eu-west-1", "210987654321")])
+@pytest.mark.parametrize("command", [deploy, destroy])
+def test_what_is_in_another_region_or_account_is_left_alone(
+    tmp_path: Path, *, command: Any, place: tuple[str, str]
+) -> None:
+    cloud, stage = Cloud(), project(tmp_path)
+    cloud.formation.has("dynamowave-dev-data")
+    remember(stage, *place)
+
+    region, number = place
+    with pytest.raises(ShippingError, match=rf"to {region} of account {number} from here"):
+        command(desk(stage, cloud, []))
+
+    assert cloud.formation.did == []
 
 
-def remember(stage: Stage, region: str) -> None:
+def remember(stage: Stage, region: str, number: str = "123456789012") -> None:
     """Write what Chalice does after it has deployed."""
-    arn = f"arn:aws:lambda:{region}:123456789012:function:dynamowave-dev-deliver"
+    arn = f"arn:aws:lambda:{region}:{number}:function:dynamowave-dev-deliver"
     stage.deployed.parent.mkdir()
     listed = [{"name": "deliver", "lambda_arn": arn}]
     stage.deployed.write_text(json.dumps({"resources": listed}))
@@ -170,7 +183,7 @@ def test_what_chalice_has_deployed_is_read_by_name(tmp_path: Path) -> None:
 
     found = Deployed.read(stage)
     assert found is not None
-    assert found.region == "eu-west-1"
+    assert found.place == ("123456789012", "eu-west-1")
     assert found["deliver", "lambda_arn"].endswith("dynamowave-dev-deliver")
 
 
@@ -256,6 +269,27 @@ def test_functions_are_told_where_the_sockets_are_and_keep_what_they_know(tmp_pa
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 20}
     kept = functions.of("put_function_event_invoke_config")[0]
     assert kept["DestinationConfig"] == {"OnFailure": {"Destination": "arn:aws:sqs:eu-west-1:x"}}
+
+
+def test_the_function_of_the_routes_has_a_log_though_chalice_makes_another(tmp_path: Path) -> None:
+    logs = Recorder()
+    stage = project(tmp_path, log_retention_in_days=14)
+    functions = Recorder(list_event_source_mappings={"EventSourceMappings": []})
+    here = desk(stage, Cloud(**{"lambda": functions, "logs": logs}), [])
+
+    adjust_functions(here, "api1", "wss://x/api/", Wishes.of(here))
+
+    assert logs.of("create_log_group") == [{"logGroupName": "/aws/lambda/dynamowave-dev"}]
+    assert [each["retentionInDays"] for each in logs.of("put_retention_policy")] == [14]
+
+
+def test_workers_without_a_limit_are_asked_for_by_naming_none(tmp_path: Path) -> None:
+    functions = Recorder(list_event_source_mappings={"EventSourceMappings": [{"UUID": "u1"}]})
+    here = desk(project(tmp_path), Cloud(**{"lambda": functions}), [])
+
+    adjust_functions(here, "api1", "wss://x/api/", Wishes.of(here, ["DeliverConcurrency=0"]))
+
+    assert [each["ScalingConfig"] for each in functions.of("update_event_source_mapping")] == [{}]
 
 
 def test_a_function_that_never_settles_is_told(tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.clouds import Cloud, desk, project
+from tests.unit.clouds import Cloud, Formation, Recorder, desk, error, project
 from tools.shipping.desks import Desk
 from tools.shipping.errors import ShippingError
+from tools.shipping.loggroups import forget_logs
 from tools.shipping.removals import destroy
 
 
@@ -17,7 +18,8 @@ def told() -> list[str]:
 
 @pytest.fixture
 def cloud() -> Cloud:
-    cloud = Cloud()
+    functions = Recorder(get_function_configuration=error("ResourceNotFoundException"))
+    cloud = Cloud(**{"lambda": functions, "cloudformation in us-east-1": Formation()})
     for name in ("dynamowave-dev-data", "dynamowave-dev", "dynamowave-dev-observability"):
         cloud.formation.has(name)
     return cloud
@@ -55,6 +57,57 @@ def test_to_repeat_it_removes_nothing(here: Desk, cloud: Cloud, told: list[str])
 
     assert cloud.formation.did == []
     assert told == ["destroy: removes nothing, as nothing is there"]
+
+
+def test_functions_of_another_checkout_are_not_passed_over(here: Desk, cloud: Cloud) -> None:
+    cloud.formation.stacks.clear()
+    cloud.clients["lambda"] = Recorder()
+
+    with pytest.raises(ShippingError, match="was deployed from another checkout"):
+        destroy(here, confirmed="dev")
+
+
+def test_an_edge_in_its_own_region_stays_and_is_named(
+    here: Desk, cloud: Cloud, told: list[str]
+) -> None:
+    cloud.client("cloudformation", "us-east-1").has("dynamowave-dev-edge")
+
+    destroy(here, confirmed="dev")
+
+    assert any("stays: stack dynamowave-dev-edge in us-east-1" in line for line in told)
+    assert cloud.client("cloudformation", "us-east-1").did == []
+
+
+def test_what_two_regions_share_is_not_torn_down_below_them(here: Desk, cloud: Cloud) -> None:
+    cloud.formation.has("dynamowave-dev-multiregion")
+
+    with pytest.raises(ShippingError, match="delete-stack --stack-name dynamowave-dev-multiregion"):
+        destroy(here, confirmed="dev")
+
+    assert cloud.formation.did == []
+
+
+def test_the_logs_that_chalice_leaves_go_as_a_release_would_meet_them(
+    here: Desk, cloud: Cloud, told: list[str]
+) -> None:
+    logs = Recorder()
+    access = logs.exceptions.ResourceNotFoundException("/dynamowave/dev/rest")
+
+    def delete(*, logGroupName: str) -> None:  # noqa: N803
+        if logGroupName == "/dynamowave/dev/rest":
+            raise access
+
+    logs.answers["delete_log_group"] = delete
+    cloud.clients["logs"] = logs
+
+    forget_logs(here, ["api_handler", "deliver"])
+
+    assert told == [
+        "  deleted the log group /dynamowave/dev/websocket",
+        "  deleted the log group /aws/lambda/dynamowave-dev",
+        "  deleted the log group /aws/lambda/dynamowave-dev-deliver",
+        "  deleted the log group /aws/lambda/dynamowave-dev-api_handler",
+    ]
 
 
 @pytest.mark.parametrize("answer", ["", "prod", "yes"])

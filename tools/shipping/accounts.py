@@ -54,8 +54,8 @@ class Account:
         where = f" at {emulator}" if emulator else ""
         return f"account {self.number}, region {self.region}{where}, as {self.caller}"
 
-    def _client(self, service: str) -> Any:
-        return self._session.client(service, config=_CONFIG)
+    def _client(self, service: str, region: str | None = None) -> Any:
+        return self._session.client(service, region_name=region, config=_CONFIG)
 
 
 def connect() -> Account:

@@ -33,10 +33,10 @@ class Deployed:
         return cls({resource["name"]: resource for resource in listed})
 
     @property
-    def region(self) -> str | None:
-        """Where it was."""
+    def place(self) -> tuple[str, str] | None:
+        """The account and the region where it was; None if nothing of it is left."""
         arns = [r["lambda_arn"] for r in self.resources.values() if "lambda_arn" in r]
-        return str(arns[0].split(":")[3]) if arns else None
+        return (arns[0].split(":")[4], arns[0].split(":")[3]) if arns else None
 
     def __getitem__(self, path: tuple[str, str]) -> str:
         """Return a property of a resource."""
@@ -55,7 +55,7 @@ def deploy(desk: Desk, overrides: Sequence[str] = ()) -> dict[str, str]:
     require_data(desk)
     wishes = Wishes.of(desk, overrides)
     _refuse_release(desk)
-    _refuse_elsewhere(desk)
+    require_here(desk)
     with tempfile.TemporaryDirectory() as folder:
         desk.say("packing ...")
         pack(stage, Path(folder), desk.account.region)  # chalice deploy takes the same zip
@@ -65,6 +65,31 @@ def deploy(desk: Desk, overrides: Sequence[str] = ()) -> dict[str, str]:
     if deployed is None:
         raise ShippingError(f"chalice deploy has left no {stage.deployed}")
     return _adjust(desk, deployed, wishes)
+
+
+def require_here(desk: Desk) -> None:
+    """See that what was deployed with Chalice is in this account and region, and known here.
+
+    Elsewhere Chalice finds nothing that it remembers: it would make a second API and forget the
+    first, or delete nothing and forget all.
+
+    Raises:
+        ShippingError: it is elsewhere, or was deployed from another checkout.
+    """
+    stage, account, deployed = desk.stage, desk.account, Deployed.read(desk.stage)
+    if deployed and (place := deployed.place) not in {None, (account.number, account.region)}:
+        number, region = place
+        raise ShippingError(
+            f"stage {stage.name} was deployed to {region} of account {number} from here: set"
+            f" AWS_DEFAULT_REGION={region} and credentials of that account, or destroy it there"
+            " first"
+        )
+    function = stage.function("websocket_connect")
+    if deployed is None and function_exists(desk, function):
+        raise ShippingError(
+            f"{function} was deployed from another checkout: bring its"
+            f" .chalice/deployed/{stage.name}.json here, as Chalice knows its APIs by that alone"
+        )
 
 
 def _adjust(desk: Desk, deployed: Deployed, wishes: Wishes) -> dict[str, str]:
@@ -87,20 +112,4 @@ def _refuse_release(desk: Desk) -> None:
         raise ShippingError(
             f"stage {stage.name} was released as stack {stage.service_stack}: `make release"
             f" STAGE={stage.name}`, or `make destroy STAGE={stage.name}` first"
-        )
-
-
-def _refuse_elsewhere(desk: Desk) -> None:
-    """Chalice would make a second API, and lose the first."""
-    stage, deployed = desk.stage, Deployed.read(desk.stage)
-    if deployed and deployed.region not in {None, desk.account.region}:
-        raise ShippingError(
-            f"stage {stage.name} was deployed to {deployed.region} from here: set"
-            f" AWS_DEFAULT_REGION={deployed.region}, or destroy it there first"
-        )
-    function = stage.function("websocket_connect")
-    if deployed is None and function_exists(desk, function):
-        raise ShippingError(
-            f"{function} was deployed from another checkout: bring its"
-            f" .chalice/deployed/{stage.name}.json here, without which Chalice makes a second API"
         )

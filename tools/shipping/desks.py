@@ -36,9 +36,9 @@ class Desk:
     adapt: Adapt = unchanged
     variables: dict[str, str] = field(default_factory=dict)
 
-    def stack(self, name: str) -> Stack:
-        """Return a stack of the account."""
-        client = self.account.client("cloudformation")
+    def stack(self, name: str, *, region: str | None = None) -> Stack:
+        """Return a stack of the account, of its region unless another is named."""
+        client = self.account.client("cloudformation", region)
         return Stack(client, name, say=self.say, sleep=self.sleep, clock=self.clock)
 
     def template(self, name: str) -> Template:

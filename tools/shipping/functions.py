@@ -6,6 +6,7 @@ from botocore.exceptions import ClientError
 
 from tools.shipping.desks import Desk
 from tools.shipping.errors import ShippingError
+from tools.shipping.loggroups import log_group
 from tools.shipping.wishes import Wishes
 
 _WAIT = 1.0
@@ -49,6 +50,7 @@ def adjust_functions(desk: Desk, api: str, url: str, wishes: Wishes) -> None:
         if function_exists(desk, function):
             _extend(desk, function, variables)
     desk.say(f"  {', '.join(variables)} for the functions")
+    _adjust_log(desk)
     _adjust_queue(desk, wishes)
     _adjust_events(desk, wishes)
 
@@ -74,20 +76,32 @@ def _settled(desk: Desk, function: str) -> dict[str, Any]:
     raise ShippingError(f"{function} does not finish its update: repeat")
 
 
+def _adjust_log(desk: Desk) -> None:
+    """Make the one log group that Chalice makes under a name that is not its function's.
+
+    No function may make its own, so that of the routes would log nothing.
+    """
+    days = desk.stage.config.get("log_retention_in_days")
+    if days:
+        name = desk.stage.log_group("api_handler")
+        log_group(desk, name, int(days))
+        desk.say(f"  log {name}, kept for {days} days")
+
+
 def _adjust_queue(desk: Desk, wishes: Wishes) -> None:
     """Have one bad job not repeat the whole batch, and the queue not take all concurrency.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
     """
     client = desk.account.client("lambda")
-    function = desk.stage.function("deliver")
+    function, most = desk.stage.function("deliver"), wishes.deliveries
     for mapping in client.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]:
         client.update_event_source_mapping(
             UUID=mapping["UUID"],
             FunctionResponseTypes=["ReportBatchItemFailures"],
-            ScalingConfig={"MaximumConcurrency": wishes.deliveries},
+            ScalingConfig={"MaximumConcurrency": most} if most else {},
         )
-    desk.say(f"  partial batch failures and at most {wishes.deliveries} workers for {function}")
+    desk.say(f"  partial batch failures for {function}, at most {most or 'any'} at a time")
 
 
 def _adjust_events(desk: Desk, wishes: Wishes) -> None:

@@ -31,8 +31,16 @@ class Stage:
 
     @property
     def extra_stacks(self) -> tuple[str, ...]:
-        """Stacks that may stand upon the service, those to be deleted first in front."""
+        """Stacks that may stand upon the service, those to be deleted first in front.
+
+        That of the edge is in us-east-1 only.
+        """
         return tuple(f"{APP}-{self.name}-{what}" for what in ("edge", "observability"))
+
+    @property
+    def regions_stack(self) -> str:
+        """The stack of infra/multiregion.yaml, which nobody but its operator changes."""
+        return f"{APP}-{self.name}-multiregion"
 
     def function(self, name: str) -> str:
         """Return the deployed name of a function, the same whichever way it was deployed.
@@ -40,6 +48,10 @@ class Stage:
         Chalice leaves the name of the REST API's function out.
         """
         return f"{APP}-{self.name}" + ("" if name == "api_handler" else f"-{name}")
+
+    def log_group(self, name: str) -> str:
+        """Return the log group of a function, which Lambda finds by the function's name."""
+        return f"/aws/lambda/{self.function(name)}"
 
     @property
     def access_logs(self) -> tuple[str, str]:

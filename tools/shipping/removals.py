@@ -3,11 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
+from tools.shipping.deployments import require_here
 from tools.shipping.desks import Desk
 from tools.shipping.errors import ShippingError
+from tools.shipping.functions import FUNCTIONS
+from tools.shipping.loggroups import forget_logs
 from tools.shipping.packages import run_chalice
 
 Ask = Callable[[str], str]
+
+# The one region that takes infra/edge.yaml.
+_EDGE_REGION = "us-east-1"
 
 _STATEFUL = {
     "AWS::DynamoDB::Table": "table",
@@ -26,16 +32,20 @@ def destroy(
     them over again. What is gone already is passed over, so that it can be repeated.
 
     Raises:
-        ShippingError: it was not confirmed, or something could not be removed.
+        ShippingError: it was not confirmed, it was deployed from or to elsewhere, two regions
+            share a name, or something could not be removed.
     """
     stage = desk.stage
+    _refuse_regions(desk)
+    if stage.deployed.exists() or not _is(desk, stage.service_stack):
+        require_here(desk)
     present = [name for name in (*stage.extra_stacks, stage.service_stack) if _is(desk, name)]
     plan = [f"stack {name}" for name in present]
     if stage.deployed.exists():
         plan.append(f"what chalice deploy has made of stage {stage.name}")
     if data and _is(desk, stage.data_stack):
         plan.append(f"stack {stage.data_stack}, but for what it retains")
-    _explain(desk, plan, _retained(desk, data=data))
+    _explain(desk, plan, [*_retained(desk, data=data), *_edge(desk)])
     if not plan:
         return
     _confirm(desk, confirmed, ask)
@@ -45,10 +55,29 @@ def destroy(
     if stage.deployed.exists():
         desk.say("chalice delete ...")
         run_chalice(["delete", "--stage", stage.name], stage, desk.account.region, desk.say)
-        _forget_logs(desk)
+        forget_logs(desk, FUNCTIONS)
     if data and _is(desk, stage.data_stack):
         _delete_data(desk)
     desk.say(f"Undo: make {'data, then make ' if data else ''}release or deploy.")
+
+
+def _refuse_regions(desk: Desk) -> None:
+    name = desk.stage.regions_stack
+    if _is(desk, name):
+        raise ShippingError(
+            f"stack {name} leads people here: see docs/operations.md, then delete it (aws"
+            f" cloudformation delete-stack --stack-name {name}; its tables stay)"
+        )
+
+
+def _edge(desk: Desk) -> list[str]:
+    """Name the edge where it is in another region: it may be before the same stage in a third."""
+    name, account = desk.stage.extra_stacks[0], desk.account
+    elsewhere = account.partition == "aws" and account.region != _EDGE_REGION
+    if not elsewhere or desk.stack(name, region=_EDGE_REGION).state is None:
+        return []
+    command = f"aws cloudformation delete-stack --region {_EDGE_REGION} --stack-name {name}"
+    return [f"stack {name} in {_EDGE_REGION}; to delete it too: {command}"]
 
 
 def _explain(desk: Desk, plan: list[str], retained: list[str]) -> None:
@@ -102,13 +131,3 @@ def _delete_data(desk: Desk) -> None:
     desk.say(f"deleting {stack.name} ...")
     stack.protect(protected=False)
     stack.delete()
-
-
-def _forget_logs(desk: Desk) -> None:
-    logs = desk.account.client("logs")
-    for group in desk.stage.access_logs:
-        try:
-            logs.delete_log_group(logGroupName=group)
-        except logs.exceptions.ResourceNotFoundException:
-            continue
-        desk.say(f"  deleted the log group {group}")

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tools.shipping.accesslogs import log_group
 from tools.shipping.desks import Desk
+from tools.shipping.loggroups import log_group
 from tools.shipping.wishes import Wishes
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tools.shipping.accesslogs import log_group
 from tools.shipping.desks import Desk
+from tools.shipping.loggroups import log_group
 from tools.shipping.wishes import Wishes
 
 _AUTHORIZER = "authorize"

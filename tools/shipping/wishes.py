@@ -30,7 +30,7 @@ class Wishes:
         connect_rate, connect_burst: Of $connect.
         log_days: How long access logs are kept.
         socket_log, rest_log: What they hold of a request.
-        deliveries: How many workers of the queue run at a time.
+        deliveries: How many workers of the queue run at a time; 0 for any number.
         variables: What the functions get beside .chalice/config.json.
         asynchronous: By the name of the function.
     """
