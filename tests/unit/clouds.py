@@ -35,8 +35,17 @@ Resources:
 """
 DATA = """
 Resources:
-  Messages: {Type: "AWS::DynamoDB::Table", DeletionPolicy: Retain}
+  Messages:
+    Type: AWS::DynamoDB::Table
+    DeletionPolicy: Retain
+    Properties: {TableName: !Sub "dynamowave-${Stage}-messages"}
   Connections: {Type: "AWS::DynamoDB::Table", DeletionPolicy: Delete}
+  Undelivered:
+    Type: AWS::SQS::Queue
+    Properties: {QueueName: !Sub "dynamowave-${Stage}-undelivered"}
+  Tokens:
+    Type: AWS::SecretsManager::Secret
+    Properties: {Name: !Sub "dynamowave-${Stage}-tokens"}
 """
 
 

@@ -1,10 +1,12 @@
 """Stacks and the data stack: what is done to them, and what is not."""
 
+import json
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
-from tests.unit.clouds import Cloud, change, desk, project
+from tests.unit.clouds import Cloud, Recorder, change, desk, error, project
 from tools.shipping.data import make_data, require_data
 from tools.shipping.desks import Desk
 from tools.shipping.errors import ShippingError
@@ -19,7 +21,10 @@ def told() -> list[str]:
 
 @pytest.fixture
 def cloud() -> Cloud:
-    return Cloud()
+    return Cloud(
+        sqs=Recorder(get_queue_url=error("AWS.SimpleQueueService.NonExistentQueue")),
+        secretsmanager=Recorder(describe_secret=error("ResourceNotFoundException")),
+    )
 
 
 @pytest.fixture
@@ -32,12 +37,59 @@ def test_data_is_made_and_then_protected_and_told(
 ) -> None:
     make_data(here)
 
-    assert cloud.formation.did == ["create_change_set", "execute_change_set", "protect"]
+    once = ["create_change_set", "execute_change_set"]
+    assert cloud.formation.did == [*once, *once, "protect"]
     asked = cloud.formation.asked[0][1]
     assert asked["ChangeSetType"] == "CREATE"
     assert asked["ImportExistingResources"]
     assert {"ParameterKey": "Stage", "ParameterValue": "dev"} in asked["Parameters"]
     assert "  add     Messages (AWS::DynamoDB::Table)" in told
+
+
+def test_tables_are_protected_only_once_their_stack_stands(here: Desk, cloud: Cloud) -> None:
+    make_data(here)
+
+    first, second = (r["Parameters"] for n, r in cloud.formation.asked if n == "create_change_set")
+    unprotected = {"ParameterKey": "DeletionProtection", "ParameterValue": "false"}
+    assert unprotected in first
+    assert unprotected not in second
+
+
+def test_a_stage_without_protection_is_made_at_once(here: Desk, cloud: Cloud) -> None:
+    make_data(here, ["DeletionProtection=false"])
+
+    assert cloud.formation.did == ["create_change_set", "execute_change_set", "protect"]
+
+
+def test_tables_are_named_in_full_or_they_could_not_be_taken_over(here: Desk, cloud: Cloud) -> None:
+    make_data(here)
+
+    template = json.loads(cloud.formation.asked[0][1]["TemplateBody"])
+    messages = template["Resources"]["Messages"]["Properties"]
+    assert messages["TableName"] == "dynamowave-dev-messages"
+
+
+def test_what_cannot_be_taken_over_is_named_before_anything_is_made(
+    here: Desk, cloud: Cloud
+) -> None:
+    cloud.clients |= {"sqs": Recorder(), "secretsmanager": Recorder()}
+
+    left = "has left queue dynamowave-dev-undelivered, secret dynamowave-dev-tokens,"
+    with pytest.raises(ShippingError, match=left):
+        make_data(here)
+    with pytest.raises(ShippingError, match="has left queue dynamowave-dev-undelivered, and"):
+        make_data(here, ["RegionRole=secondary"])
+
+    assert cloud.formation.did == []
+
+
+def test_who_may_not_look_is_told_and_nothing_is_made(here: Desk, cloud: Cloud) -> None:
+    cloud.clients["sqs"] = Recorder(get_queue_url=error("AccessDenied"))
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        make_data(here)
+
+    assert cloud.formation.did == []
 
 
 def test_to_repeat_it_changes_nothing(here: Desk, cloud: Cloud, told: list[str]) -> None:

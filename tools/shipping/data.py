@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from tools.shipping.desks import Desk
 from tools.shipping.errors import ShippingError
-from tools.shipping.templates import body
+from tools.shipping.leftovers import named, refuse_leftovers
+from tools.shipping.templates import Template, body
 
 # Stacks in these states have what they were last told to have.
 _WHOLE = {
@@ -19,16 +20,24 @@ _WHOLE = {
 def make_data(desk: Desk, overrides: Sequence[str] = (), *, replace: bool = False) -> None:
     """Make or update the data stack of a stage, and protect it from deletion.
 
-    Tables, queues and the secret that an earlier stack of that name has left behind are taken over.
+    Tables that an earlier stack of that name has left behind are taken over.
 
     Raises:
         ShippingError: the stack cannot be changed, or the change failed, or it would replace
-            what holds state and `replace` is false.
+            what holds state and `replace` is false, or a queue or secret is left that cannot be
+            taken over.
     """
     stack = desk.stack(desk.stage.data_stack)
     parameters = {"Stage": desk.stage.name, **desk.stage.parameters("data", overrides)}
     desk.say(f"data: tables, queues, secret and key of stage {desk.stage.name} in {stack.name}")
-    source = {"TemplateBody": body(desk.template("data.yaml"))}
+    template = _spelt(desk.template("data.yaml"), desk.stage.name)
+    source = {"TemplateBody": body(template)}
+    if stack.require_calm() is None:
+        refuse_leftovers(desk, template, parameters)
+        if parameters.get("DeletionProtection") != "false":
+            # What is protected could not be removed again if the stack does not come about.
+            unprotected = {**parameters, "DeletionProtection": "false"}
+            stack.change(source, unprotected, adopt=True)
     stack.change(source, parameters, keep_state=not replace, adopt=True)
     stack.protect(protected=True)
     for key, value in sorted(stack.outputs.items()):
@@ -52,3 +61,15 @@ def require_data(desk: Desk) -> None:
         )
     if state not in _WHOLE:
         raise ShippingError(f"stack {stack.name} is {state}: look at its events")
+
+
+def _spelt(template: Template, stage: str) -> Template:
+    """Spell out the names of tables: CloudFormation takes none over whose name is a function.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/import-resources-automatically.html
+    """
+    for resource in template["Resources"].values():
+        properties = resource.get("Properties", {})
+        if "TableName" in properties:
+            properties["TableName"] = named(properties["TableName"], stage)
+    return template

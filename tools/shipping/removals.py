@@ -28,8 +28,8 @@ def destroy(
 ) -> None:
     """Remove functions, APIs, alarms and the edge of a stage; with `data` the data stack too.
 
-    The tables, the secret, the key and the dead-letter queue stay in any case: `make data` takes
-    them over again. What is gone already is passed over, so that it can be repeated.
+    The tables, the secrets, the key and the dead-letter queues stay in any case: `make data` takes
+    the tables over again. What is gone already is passed over, so that it can be repeated.
 
     Raises:
         ShippingError: it was not confirmed, it was deployed from or to elsewhere, two regions

@@ -98,7 +98,7 @@ class Stack:
             template: TemplateBody or TemplateURL, as CloudFormation takes it.
             parameters: Those that the template does not have are an error of CloudFormation's.
             keep_state: Refuse what would replace or remove a table, queue, key or secret.
-            adopt: Take over resources of the template's names that exist without a stack.
+            adopt: Take over what exists without a stack under names that the template spells out.
 
         Raises:
             ShippingError: it cannot be changed now, or the change failed and was rolled back.
@@ -160,7 +160,7 @@ class Stack:
         told = [{"ParameterKey": k, "ParameterValue": v} for k, v in sorted(parameters.items())]
         made = self._client.create_change_set(
             StackName=self.name,
-            ChangeSetName=f"make-{self._clock():.0f}",
+            ChangeSetName=f"make-{self._clock() * 1000:.0f}",
             ChangeSetType=kind,
             Parameters=told,
             Capabilities=_CAPABILITIES,
