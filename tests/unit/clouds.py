@@ -22,6 +22,7 @@ Parameters:
   ConnectBurst: {Type: Number, Default: 400}
   DeliverConcurrency: {Type: Number, Default: 20}
   OriginSecretVersions: {Type: String, Default: none}
+  RestTlsPolicy: {Type: String, Default: ""}
 Resources:
   WebsocketAPIStage: {Properties: {AccessLogSettings: {Format: socket}}}
   RestAPI: {Properties: {AccessLogSetting: {Format: rest}}}

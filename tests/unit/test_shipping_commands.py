@@ -192,6 +192,8 @@ def test_a_parameter_for_releases_only_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ShippingError, match="OriginSecretVersions is for `make release`"):
         Wishes.of(here, ["OriginSecretVersions=current"])
+    with pytest.raises(ShippingError, match="RestTlsPolicy is for `make release`"):
+        Wishes.of(here, ["RestTlsPolicy=SecurityPolicy_TLS13_1_3_2025_09"])
     with pytest.raises(ShippingError, match="no parameter Burst"):
         Wishes.of(here, ["Burst=1"])
     with pytest.raises(ShippingError, match=r"ThrottleRate .* is not a number"):

@@ -78,8 +78,8 @@ def _values(template: Mapping[str, Any], chosen: Mapping[str, str]) -> dict[str,
         raise ShippingError(f"infra/service.yaml has no parameter {', '.join(unknown)}")
     defaults = {name: str(p["Default"]) for name, p in known.items() if "Default" in p}
     values = {**defaults, **chosen}
-    for name in ("OriginSecretVersions", "ProvisionedConcurrency"):
-        if values.get(name, "none") not in {"none", "0"}:
+    for name in ("OriginSecretVersions", "ProvisionedConcurrency", "RestTlsPolicy"):
+        if values.get(name, "") not in {"none", "0", ""}:
             raise ShippingError(f"{name} is for `make release`: Chalice cannot set it")
     return values
 
