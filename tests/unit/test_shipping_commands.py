@@ -187,6 +187,18 @@ def test_what_chalice_has_deployed_is_read_by_name(tmp_path: Path) -> None:
     assert found["deliver", "lambda_arn"].endswith("dynamowave-dev-deliver")
 
 
+@pytest.mark.parametrize("text", ["", "<<<<<<< HEAD", "[]", "{}", '{"resources": [{}]}'])
+@pytest.mark.parametrize("command", [deploy, destroy])
+def test_a_broken_memory_of_chalice_is_one_line(tmp_path: Path, *, command: Any, text: str) -> None:
+    cloud, stage = Cloud(), project(tmp_path)
+    cloud.formation.has("dynamowave-dev-data")
+    stage.deployed.parent.mkdir()
+    stage.deployed.write_text(text)
+
+    with pytest.raises(ShippingError, match=r"dev\.json is broken"):
+        command(desk(stage, cloud, []))
+
+
 def test_a_parameter_for_releases_only_is_refused(tmp_path: Path) -> None:
     here = desk(project(tmp_path), Cloud(), [])
 

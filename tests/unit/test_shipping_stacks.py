@@ -61,6 +61,13 @@ def test_a_stage_without_protection_is_made_at_once(here: Desk, cloud: Cloud) ->
     assert cloud.formation.did == ["create_change_set", "execute_change_set", "protect"]
 
 
+def test_a_stage_is_never_made_with_the_names_of_another(here: Desk, cloud: Cloud) -> None:
+    make_data(here, ["Stage=prod"])
+
+    told = cloud.formation.asked[0][1]["Parameters"]
+    assert {"ParameterKey": "Stage", "ParameterValue": "dev"} in told
+
+
 def test_tables_are_named_in_full_or_they_could_not_be_taken_over(here: Desk, cloud: Cloud) -> None:
     make_data(here)
 

@@ -28,7 +28,7 @@ def make_data(desk: Desk, overrides: Sequence[str] = (), *, replace: bool = Fals
             taken over.
     """
     stack = desk.stack(desk.stage.data_stack)
-    parameters = {"Stage": desk.stage.name, **desk.stage.parameters("data", overrides)}
+    parameters = {**desk.stage.parameters("data", overrides), "Stage": desk.stage.name}
     desk.say(f"data: tables, queues, secret and key of stage {desk.stage.name} in {stack.name}")
     template = _spelt(desk.template("data.yaml"), desk.stage.name)
     source = {"TemplateBody": body(template)}

@@ -26,11 +26,21 @@ class Deployed:
 
     @classmethod
     def read(cls, stage: Stage) -> Self | None:
-        """Return it; None if nothing was deployed from this checkout."""
+        """Return it; None if nothing was deployed from this checkout.
+
+        Raises:
+            ShippingError: the file is not what Chalice writes, as after a merge.
+        """
         if not stage.deployed.exists():
             return None
-        listed = json.loads(stage.deployed.read_text())["resources"]
-        return cls({resource["name"]: resource for resource in listed})
+        try:
+            listed = json.loads(stage.deployed.read_text())["resources"]
+            return cls({resource["name"]: resource for resource in listed})
+        except (ValueError, KeyError, TypeError) as error:
+            raise ShippingError(
+                f"{stage.deployed} is broken, and Chalice knows its APIs by it alone: bring back"
+                " the version of the last deploy"
+            ) from error
 
     @property
     def place(self) -> tuple[str, str] | None:
