@@ -13,9 +13,6 @@ Template: TypeAlias = dict[str, Any]
 # What becomes of a template before it is sent: on AWS nothing, for an emulator what it needs.
 Adapt: TypeAlias = Callable[[Template], Template]
 
-# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
-BODY_LIMIT = 51_200
-
 
 def unchanged(template: Template) -> Template:
     """Return the template as it is, which is what AWS gets."""
