@@ -130,9 +130,9 @@ def _preface(setting: Mapping[str, Any], endpoint: Mapping[str, Any]) -> list[st
 
 def _line(name: str, row: Mapping[str, Any]) -> str:
     peak = "n/a" if row["peak_mb"] is None else f"{row['peak_mb']:.0f}"
-    outcomes = _counts(row["outcomes"])
+    outcomes = counted(row["outcomes"])
     for fault, counts in row["faulty"].items():
-        outcomes += f"; {fault}: {_counts(counts)}"
+        outcomes += f"; {fault}: {counted(counts)}"
     return (
         f"| {name} | {row['runs']} | {row['wall_ms']:,.0f} | {row['best_ms']:,.0f} | "
         f"{row['cpu_us_per_post']:,.0f} | "
@@ -140,7 +140,8 @@ def _line(name: str, row: Mapping[str, Any]) -> str:
     )
 
 
-def _counts(outcomes: Mapping[str, int]) -> str:
+def counted(outcomes: Mapping[str, int]) -> str:
+    """Return how many there were of each outcome, in words."""
     return ", ".join(f"{count:,} {outcome}" for outcome, count in outcomes.items())
 
 

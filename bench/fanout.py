@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any
 
 from bench import machine
+from bench.arguments import new_parser, within
 from bench.bare import BareSockets, Signer
 from bench.comparison import (
     BARE,
@@ -68,11 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.fanout",
-        description=_DESCRIPTION,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+    parser = new_parser("bench.fanout", _DESCRIPTION)
     add = parser.add_argument
     add("--recipients", type=_recipients, default=1000, metavar="N", help="of one frame")
     add("--latency-ms", type=_latency, default=8.0, metavar="MS", help="of the endpoint")
@@ -89,20 +86,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _number(least: float, most: float, kind: Callable[[str], Any]) -> Callable[[str], Any]:
-    def parse(text: str) -> Any:
-        number = kind(text)
-        if not least <= number <= most:
-            raise argparse.ArgumentTypeError(f"expected {least:g} to {most:g}")
-        return number
-
-    return parse
-
-
-_recipients = _number(10, 100_000, int)
-_latency = _number(0, 1000, float)
-_runs = _number(1, 1000, int)
-_bytes = _number(0, 128 * 1024, int)
+_recipients = within(10, 100_000, int)
+_latency = within(0, 1000, float)
+_runs = within(1, 1000, int)
+_bytes = within(0, 128 * 1024, int)
 
 
 def _chosen(options: argparse.Namespace) -> list[str]:

@@ -18,6 +18,8 @@ from typing import Any
 
 import aiohttp
 
+from bench.arguments import new_parser, within
+
 _ROOT = Path(__file__).resolve().parent.parent
 _DESCRIPTION = """\
 Ten accounts, one room, `python -m localgateway` on loopback, with a database in its memory: moto
@@ -88,11 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.flood",
-        description=_DESCRIPTION,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+    parser = new_parser("bench.flood", _DESCRIPTION)
     add = parser.add_argument
     add("--seconds", type=_seconds, default=8.0, metavar="S", help="with, and without, the flood")
     add("--pause", type=_seconds, default=0.5, metavar="S", help="between two messages of a person")
@@ -101,18 +99,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0.11 <= seconds <= 120:  # noqa: PLR2004 - the nine keep to 10 frames a second
-        raise argparse.ArgumentTypeError("expected 0.11 to 120")
-    return seconds
-
-
-def _rate(text: str) -> int:
-    rate = int(text)
-    if not 1 <= rate <= 10_000:  # noqa: PLR2004 - what one process can send
-        raise argparse.ArgumentTypeError("expected 1 to 10000")
-    return rate
+_seconds = within(0.11, 120, float)  # the nine keep to 10 frames a second
+_rate = within(1, 10_000, int)  # what one process can send
 
 
 @contextlib.contextmanager

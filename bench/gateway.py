@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import uvloop
 
 from bench import machine
+from bench.arguments import new_parser, within
 from bench.sockets import Fleet, HandshakeError
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -78,11 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.gateway",
-        description=_DESCRIPTION,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+    parser = new_parser("bench.gateway", _DESCRIPTION)
     add = parser.add_argument
     add("--sockets", type=_count, default=2000, metavar="N", help="how many to open")
     add("--broadcasts", type=_count, default=5, metavar="N", help="how many frames to send")
@@ -111,11 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _count(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 100_000:  # noqa: PLR2004 - bounded in count
-        raise argparse.ArgumentTypeError("expected 1 to 100000")
-    return number
+_count = within(1, 100_000, int)
 
 
 def _seconds(text: str) -> float:

@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench.arguments import new_parser, within
 from bench.chatroom import message, served
 from bench.deployed import assemble, link_runtime
 from bench.targets import serving
@@ -73,22 +74,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.imports",
-        description=_DESCRIPTION,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+    parser = new_parser("bench.imports", _DESCRIPTION)
     add = parser.add_argument
     add("--runs", type=_runs, default=15, metavar="N", help="of each way, in turns")
     add("--json", action="store_true", help="one JSON object instead of the tables")
     return parser
 
 
-def _runs(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 1000:  # noqa: PLR2004 - bounded in time
-        raise argparse.ArgumentTypeError("expected 1 to 1000")
-    return number
+_runs = within(1, 1000, int)
 
 
 def _measure(runs: int) -> dict[str, Any]:

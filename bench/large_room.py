@@ -17,6 +17,7 @@ from typing import IO, Any
 from urllib.request import urlopen
 
 from bench import machine
+from bench.arguments import new_parser, within
 from bench.children import Child, Failure
 from bench.registry import register
 from bench.room_report import Result, people_who_heard, result_of, table
@@ -64,11 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.large_room",
-        description=_DESCRIPTION,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+    parser = new_parser("bench.large_room", _DESCRIPTION)
     add = parser.add_argument
     add("--sockets", type=_count, default=2000, metavar="N", help="people in the room")
     add("--per-gateway", type=_count, default=10_000, metavar="N", help="sockets of one gateway")
@@ -84,18 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _count(text: str) -> int:
-    number = int(text)
-    if not 2 <= number <= 100_000:  # noqa: PLR2004 - somebody speaks, somebody listens
-        raise argparse.ArgumentTypeError("expected 2 to 100000")
-    return number
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 1 <= seconds <= 7200:  # noqa: PLR2004 - sockets do not last longer
-        raise argparse.ArgumentTypeError("expected 1 to 7200")
-    return seconds
+_count = within(2, 100_000, int)  # somebody speaks, somebody listens
+_seconds = within(1, 7200, float)  # sockets do not last longer
 
 
 def _run(options: argparse.Namespace) -> Result:

@@ -102,18 +102,14 @@ def _faults(measured: Sequence[Lines]) -> Rendered:
             name,
             f"{row['wall_ms']:,.0f} ms",
             f"{row['p99_ms']:,.0f} ms",
-            _counts(row["outcomes"]),
-            *(_counts(row["faulty"].get(fault, {})) for fault in comparison.FAULTS),
+            comparison.counted(row["outcomes"]),
+            *(comparison.counted(row["faulty"].get(fault, {})) for fault in comparison.FAULTS),
         ]
         for name, row in result["ways"].items()
     ]
     head = ["recipients", "wall", "p99 of the others", "the others", *comparison.FAULTS]
     ratios = [[name, _AIMS[name], f"{it:.2f}"] for name, it in result["ratios"].items()]
     return f"{table(head, rows)}\n\n{table(['ratio', 'aim', 'measured'], ratios)}", {}
-
-
-def _counts(outcomes: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} {outcome}" for outcome, count in outcomes.items())
 
 
 def _room(measured: Sequence[Lines]) -> Rendered:

@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 
 from bench import machine
+from bench.arguments import new_parser, within
 from bench.chatroom import Loss, Sample, gathered
 from bench.fanout import measure, own_process
 from bench.posters import Target
@@ -89,11 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.room",
-        description=_DESCRIPTION,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+    parser = new_parser("bench.room", _DESCRIPTION)
     add = parser.add_argument
     add(
         "--sizes",
@@ -121,18 +118,8 @@ def _sizes(text: str) -> list[int]:
     return sorted(set(sizes))
 
 
-def _messages(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 1000:  # noqa: PLR2004 - bounded in time
-        raise argparse.ArgumentTypeError("expected 1 to 1000")
-    return number
-
-
-def _latency(text: str) -> float:
-    latency = float(text)
-    if not 0 <= latency <= 1000:  # noqa: PLR2004 - a second, as functions have timeouts
-        raise argparse.ArgumentTypeError("expected 0 to 1000")
-    return latency
+_messages = within(1, 1000, int)
+_latency = within(0, 1000, float)  # a second, as functions have timeouts
 
 
 def _measure(size: int, options: argparse.Namespace, target: Target) -> Row:

@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError
 
 from bench.metering import item_size
 from chalicelib.database import Item
-from tests.functional.sqs import MemorySqs
+from tests.functional.sqs import MemorySqs, as_record
 from tests.stores.memory import MemoryClient
 from tests.stores.tables import CONNECTIONS_TABLE, DEAD_LETTER_QUEUE, DELIVERIES_QUEUE
 
@@ -31,7 +31,6 @@ from tests.stores.tables import CONNECTIONS_TABLE, DEAD_LETTER_QUEUE, DELIVERIES
 _PAGE_BYTES = 1024**2
 _BATCH = 10
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
-_RECORD = {"MessageId": "messageId", "Body": "body", "Attributes": "attributes"}
 
 
 class Services:
@@ -85,7 +84,7 @@ class Services:
             if not messages:
                 self._changed.wait(timeout)
                 messages = self._receive()
-        return [{ours: each[name] for name, ours in _RECORD.items()} for each in messages]
+        return list(map(as_record, messages))
 
     def delete(self, message_ids: Iterable[str]) -> None:
         """Take away jobs that have been done."""

@@ -105,3 +105,12 @@ def _shown(message: Message) -> dict[str, Any]:
             "ApproximateReceiveCount": str(message.received),
         },
     }
+
+
+def as_record(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message that was received as Lambda hands it to a function."""
+    return {
+        "messageId": message["MessageId"],
+        "body": message["Body"],
+        "attributes": message["Attributes"],
+    }

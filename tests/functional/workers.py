@@ -3,7 +3,7 @@
 from typing import Any
 
 import app as app_module
-from tests.functional.sqs import MemorySqs
+from tests.functional.sqs import MemorySqs, as_record
 from tests.stores.tables import DELIVERIES_QUEUE
 
 SCHEDULED = {
@@ -37,7 +37,7 @@ def work(sqs: MemorySqs, *, dies: bool = False) -> int:
     ]:
         batches += 1
         answer: dict[str, Any] = app_module.deliver(
-            {"Records": [_record(message) for message in messages]}, Context()
+            {"Records": [as_record(message) for message in messages]}, Context()
         )
         failed = {each["itemIdentifier"] for each in answer["batchItemFailures"]}
         done = [message for message in messages if message["MessageId"] not in failed]
@@ -59,12 +59,4 @@ def notification(text: str, identifier: str = "1") -> dict[str, Any]:
             "Message": text,
             "MessageAttributes": {},
         },
-    }
-
-
-def _record(message: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "messageId": message["MessageId"],
-        "body": message["Body"],
-        "attributes": message["Attributes"],
     }

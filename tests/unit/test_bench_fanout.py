@@ -3,7 +3,6 @@
 import datetime as dt
 import json
 import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,20 +25,14 @@ from bench.comparison import (
     summary,
 )
 from bench.fanout import sprinkle
+from tests.unit.commands import run_module
 
 ROOT = Path(__file__).parents[2]
 FRAME = '{"text":"grüße"}'.encode()
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bench.fanout", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return run_module("bench.fanout", *arguments)
 
 
 @pytest.mark.parametrize("connection_id", ["abc", "L0SM9cOFvHcCIhw=", "a~b", "a+b/c"])

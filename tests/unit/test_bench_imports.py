@@ -1,8 +1,6 @@
 """The benchmarks of start-up and size: what is measured is what is deployed."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -13,6 +11,7 @@ from bench.imports import APP, BOTO3, COMPILED, MESSAGE, Row, ratios
 from bench.package import main as weigh_package
 from bench.package import report, weigh
 from bench.plot import bars, chart
+from tests.unit.commands import run_module
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,14 +39,7 @@ def test_the_runtime_has_boto3_and_nothing_of_ours(tmp_path: Path) -> None:
 
 
 def test_each_way_is_timed_up_to_the_first_message() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.imports", "--runs=1", "--json"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = run_module("bench.imports", "--runs=1", "--json", timeout=120)
 
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)

@@ -2,8 +2,6 @@
 
 import datetime as dt
 import json
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import pytest
 from bench.document import Document, DocumentError
 from bench.parts import PARTS, Lines, Part, table
 from bench.report import BenchmarkError, SkippedError, main, write
+from tests.unit.commands import run_module
 
 ROOT = Path(__file__).parents[2]
 TODAY = dt.date(2026, 11, 21)
@@ -151,14 +150,7 @@ def test_a_real_part_is_measured_and_written(tmp_path: Path) -> None:
 
 
 def test_a_part_that_is_none_is_told() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.report", "--only", "fanout,rooms"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_module("bench.report", "--only", "fanout,rooms")
 
     assert done.returncode == 2
     assert "no such part: 'rooms'" in done.stderr
@@ -204,12 +196,6 @@ def test_every_benchmark_has_help() -> None:
     modules = {command[0] for each in PARTS.values() for command in each.commands}
 
     for module in modules:
-        done = subprocess.run(
-            [sys.executable, "-m", f"bench.{module}", "--help"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
+        done = run_module(f"bench.{module}", "--help")
+        assert done.returncode == 0, done.stderr
         assert "--json" in done.stdout, json.dumps(module)

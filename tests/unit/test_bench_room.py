@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,19 +19,13 @@ from bench.targets import serving
 from chalicelib.database import Item
 from chalicelib.models import ConnectionId
 from tests.stores.tables import CONNECTIONS_TABLE, DELIVERIES_QUEUE
+from tests.unit.commands import run_module
 
 ROOT = Path(__file__).parents[2]
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bench.room", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return run_module("bench.room", *arguments)
 
 
 def test_a_message_goes_directly_to_few_and_by_the_queue_to_many() -> None:
