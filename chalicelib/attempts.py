@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 from chalicelib.errors import ChatError, Internal
+from chalicelib.telemetry import Metric, Telemetry
 
 logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -26,6 +27,13 @@ def attempt(use_case: Callable[[], _T]) -> _T | ChatError:
     except Exception:  # whatever it is, the client is told, and nothing of its cause
         logger.exception("a fault of ours")
         return Internal()
+
+
+def counted(outcome: _T | ChatError, telemetry: Telemetry) -> _T | ChatError:
+    """Return an outcome, which is counted in the metrics if it is a refusal as too many."""
+    if isinstance(outcome, ChatError) and outcome.status == HTTPStatus.TOO_MANY_REQUESTS:
+        telemetry.record({Metric.LIMITED: 1})
+    return outcome
 
 
 def answered(use_case: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -3,12 +3,11 @@
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from http import HTTPStatus
 from typing import Any, TypeVar
 
 from chalicelib.actions import Actions
 from chalicelib.arrivals import Arrivals
-from chalicelib.attempts import answered, attempt
+from chalicelib.attempts import answered, attempt, counted
 from chalicelib.commands import Command, Refresh
 from chalicelib.connections import ConnectionRepository
 from chalicelib.correlation import correlated, request_id
@@ -22,7 +21,7 @@ from chalicelib.presence import Presence
 from chalicelib.protocol import decode, encode
 from chalicelib.publisher import Publisher
 from chalicelib.settings import Settings
-from chalicelib.telemetry import Metric, Telemetry
+from chalicelib.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -101,12 +100,7 @@ class ChatService:
     def _handle(self, identifier: str | None, use_case: Callable[[], _T]) -> _T | ChatError:
         """Attempt a use case under the id of what triggered it, or under one of its own."""
         with correlated(identifier or self._new_id()):
-            return self._counted(attempt(use_case))
-
-    def _counted(self, outcome: _T | ChatError) -> _T | ChatError:
-        if isinstance(outcome, ChatError) and outcome.status == HTTPStatus.TOO_MANY_REQUESTS:
-            self._telemetry.record({Metric.LIMITED: 1})
-        return outcome
+            return counted(attempt(use_case), self._telemetry)
 
     def _register(self, event: Mapping[str, Any]) -> None:
         origin = Origin.of(event, self._settings)
@@ -140,7 +134,7 @@ class ChatService:
     def _outcome(self, origin: Origin, body: object) -> Event | ChatError | None:
         command = attempt(partial(decode, body, limit=self._settings.max_frame_bytes))
         # A frame that cannot be read counts like any other.
-        outcome = self._counted(attempt(partial(self._perform, origin, command)))
+        outcome = counted(attempt(partial(self._perform, origin, command)), self._telemetry)
         if isinstance(outcome, ChatError):
             outcome.regarding(id=command.id, action=command.action)
         return outcome

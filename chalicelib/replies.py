@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from chalicelib.attempts import attempt
+from chalicelib.attempts import attempt, counted
 from chalicelib.errors import ChatError
-from chalicelib.telemetry import Metric, Telemetry
+from chalicelib.telemetry import Telemetry
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -33,10 +33,8 @@ def reply(use_case: Callable[[], Mapping[str, Any]], telemetry: Telemetry) -> Re
 
     What is answered 429 is counted.
     """
-    outcome = attempt(use_case)
+    outcome = counted(attempt(use_case), telemetry)
     if isinstance(outcome, ChatError):
-        if outcome.status == HTTPStatus.TOO_MANY_REQUESTS:
-            telemetry.record({Metric.LIMITED: 1})
         return refusal(outcome)
     return Reply(HTTPStatus.OK, HEADERS, outcome)
 

@@ -79,7 +79,7 @@ class World:
         """Publish to the topic."""
         account, topic = self.account, f"dynamowave-{self.stage.name}-events"
         account.client("sns").publish(
-            TopicArn=f"arn:{account.partition}:sns:{account.region}:{account.number}:{topic}",
+            TopicArn=account.arn("sns", topic),
             Message=json.dumps(message),
             # The emulator leaves these two out of the event where AWS says that there are none.
             Subject="said",

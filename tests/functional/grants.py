@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from chalicelib.bootstrap import Application
 from chalicelib.gateway import ConnectionsGateway, Outcome, Post, Recipient
 from localgateway.policies import allows
+from tools.policies import USES
 
 Request: TypeAlias = Mapping[str, Any]
 Need: TypeAlias = tuple[str, str]  # an action, and the ARN of a resource
@@ -139,23 +140,10 @@ class Applications:
         caller = frame.f_code.co_name
         # A warm-up is that of the function which it names.
         function = frame.f_locals["name"] if caller == "_warm_up" else caller
-        function = function if function in FUNCTIONS else REST
+        function = function if function in USES else REST
         if function not in self._made:
             self._made[function] = self._make(function)
         return self._made[function]
-
-
-FUNCTIONS = {
-    "authorize",
-    "deliver",
-    "publish",
-    "publish_event",
-    "redrive",
-    "warm",
-    "websocket_connect",
-    "websocket_disconnect",
-    "websocket_message",
-}
 
 
 def needs(operation: str, request: Request) -> Iterator[Need]:

@@ -54,6 +54,10 @@ class Account:
         where = f" at {emulator}" if emulator else ""
         return f"account {self.number}, region {self.region}{where}, as {self.caller}"
 
+    def arn(self, service: str, resource: str) -> str:
+        """Return the ARN of a resource of this account and region."""
+        return f"arn:{self.partition}:{service}:{self.region}:{self.number}:{resource}"
+
     def _client(self, service: str, region: str | None = None) -> Any:
         return self._session.client(service, region_name=region, config=_CONFIG)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from tools.policies import USES
 from tools.shipping.desks import Desk
 from tools.shipping.errors import ShippingError
 from tools.shipping.loggroups import log_group
@@ -11,18 +12,6 @@ from tools.shipping.wishes import Wishes
 
 _WAIT = 1.0
 _TRIES = 60
-FUNCTIONS = (
-    "api_handler",
-    "authorize",
-    "deliver",
-    "publish",
-    "publish_event",
-    "redrive",
-    "warm",
-    "websocket_connect",
-    "websocket_disconnect",
-    "websocket_message",
-)
 
 
 def function_exists(desk: Desk, name: str) -> bool:
@@ -41,11 +30,11 @@ def adjust_functions(desk: Desk, api: str, url: str, wishes: Wishes) -> None:
 
     Chalice overwrites all variables each time, and knows no URL before it has deployed.
     """
-    gateway_stage = str(desk.stage.config["api_gateway_stage"])
+    gateway_stage = desk.stage.gateway_stage
     variables = {"WEBSOCKET_URL": url.rstrip("/"), **wishes.variables} | {
         key: text.format(api=api, stage=gateway_stage) for key, text in desk.variables.items()
     }
-    for name in FUNCTIONS:
+    for name in USES:
         function = desk.stage.function(name)
         if function_exists(desk, function):
             _extend(desk, function, variables)

@@ -1,8 +1,7 @@
 """What an earlier data stack has left behind and CloudFormation cannot take over."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -24,11 +23,20 @@ def refuse_leftovers(desk: Desk, template: Template, parameters: Mapping[str, st
     Raises:
         ShippingError: a queue or a secret of the template is there already.
     """
-    resources = list(template["Resources"].values())
-    left = list(_queues(desk, resources))
+    sqs, secrets = desk.account.client("sqs"), desk.account.client("secretsmanager")
+    names = partial(_names, template, desk.stage.name)
+    left = [
+        f"queue {name}"
+        for name in names("AWS::SQS::Queue", "QueueName")
+        if _exists(partial(sqs.get_queue_url, QueueName=name))
+    ]
     # Those of a second region are copies, and not made by its stack.
     if parameters.get("RegionRole") != "secondary":
-        left += _secrets(desk, resources)
+        left += [
+            f"secret {name}"
+            for name in names("AWS::SecretsManager::Secret", "Name")
+            if _exists(partial(secrets.describe_secret, SecretId=name))
+        ]
     if left:
         raise ShippingError(
             f"an earlier stack has left {', '.join(left)}, and CloudFormation takes over tables"
@@ -42,22 +50,10 @@ def named(value: str | Mapping[str, str], stage: str) -> str:
     return text.replace("${Stage}", stage)
 
 
-def _queues(desk: Desk, resources: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    sqs = desk.account.client("sqs")
-    for resource in resources:
-        if resource["Type"] == "AWS::SQS::Queue":
-            name = named(resource["Properties"]["QueueName"], desk.stage.name)
-            if _exists(partial(sqs.get_queue_url, QueueName=name)):
-                yield f"queue {name}"
-
-
-def _secrets(desk: Desk, resources: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    secrets = desk.account.client("secretsmanager")
-    for resource in resources:
-        if resource["Type"] == "AWS::SecretsManager::Secret":
-            name = named(resource["Properties"]["Name"], desk.stage.name)
-            if _exists(partial(secrets.describe_secret, SecretId=name)):
-                yield f"secret {name}"
+def _names(template: Template, stage: str, kind: str, key: str) -> list[str]:
+    """Return what the resources of a kind are called in a stage."""
+    resources = template["Resources"].values()
+    return [named(each["Properties"][key], stage) for each in resources if each["Type"] == kind]
 
 
 def _exists(ask: Callable[[], object]) -> bool:

@@ -8,11 +8,11 @@ from tools.shipping.desks import Desk
 
 def log_group(desk: Desk, name: str, days: int) -> str:
     """Make a log group that keeps what it gets for so many days; returns its ARN."""
-    logs, account = desk.account.client("logs"), desk.account
+    logs = desk.account.client("logs")
     with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
         logs.create_log_group(logGroupName=name)
     logs.put_retention_policy(logGroupName=name, retentionInDays=days)
-    return f"arn:{account.partition}:logs:{account.region}:{account.number}:log-group:{name}"
+    return desk.account.arn("logs", f"log-group:{name}")
 
 
 def forget_logs(desk: Desk, functions: Sequence[str]) -> None:

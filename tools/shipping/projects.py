@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chalicelib.warmups import deployed_name
 from tools.shipping.errors import ShippingError
 
 APP = "dynamowave"
@@ -43,11 +44,8 @@ class Stage:
         return f"{APP}-{self.name}-multiregion"
 
     def function(self, name: str) -> str:
-        """Return the deployed name of a function, the same whichever way it was deployed.
-
-        Chalice leaves the name of the REST API's function out.
-        """
-        return f"{APP}-{self.name}" + ("" if name == "api_handler" else f"-{name}")
+        """Return the deployed name of a function, the same whichever way it was deployed."""
+        return deployed_name(self.name, name)
 
     def log_group(self, name: str) -> str:
         """Return the log group of a function, which Lambda finds by the function's name."""
@@ -63,6 +61,11 @@ class Stage:
         """The configuration of the project; what the stage says itself goes before it."""
         whole = read_config(self.root)
         return {**whole, **whole["stages"][self.name]}
+
+    @property
+    def gateway_stage(self) -> str:
+        """The stage of both APIs in API Gateway, which is in their URLs."""
+        return str(self.config["api_gateway_stage"])
 
     @property
     def deployed(self) -> Path:

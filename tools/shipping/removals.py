@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+from tools.policies import USES
 from tools.shipping.deployments import require_here
 from tools.shipping.desks import Desk
 from tools.shipping.errors import ShippingError
-from tools.shipping.functions import FUNCTIONS
 from tools.shipping.loggroups import forget_logs
 from tools.shipping.packages import run_chalice
 
@@ -55,7 +55,7 @@ def destroy(
     if stage.deployed.exists():
         desk.say("chalice delete ...")
         run_chalice(["delete", "--stage", stage.name], stage, desk.account.region, desk.say)
-        forget_logs(desk, FUNCTIONS)
+        forget_logs(desk, list(USES))
     if data and _is(desk, stage.data_stack):
         _delete_data(desk)
     desk.say(f"Undo: make {'data, then make ' if data else ''}release or deploy.")

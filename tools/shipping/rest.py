@@ -10,7 +10,7 @@ from tools.shipping.wishes import Wishes
 def adjust_rest(desk: Desk, api: str, wishes: Wishes) -> None:
     """Set what the stage limits and logs; Chalice leaves that alone, but sets none of it."""
     client = desk.account.client("apigateway")
-    gateway_stage = str(desk.stage.config["api_gateway_stage"])
+    gateway_stage = desk.stage.gateway_stage
     limits = {
         "/*/*/throttling/rateLimit": f"{wishes.rate:g}",
         "/*/*/throttling/burstLimit": str(wishes.burst),

@@ -35,7 +35,7 @@ def adjust_websocket(desk: Desk, api: str, wishes: Wishes) -> None:
 
 def _authorizer(desk: Desk, client: Any, api: str) -> str:
     account, function = desk.account, desk.stage.function(_AUTHORIZER)
-    arn = f"arn:{account.partition}:lambda:{account.region}:{account.number}:function:{function}"
+    arn = account.arn("lambda", f"function:{function}")
     path = f"lambda:path/2015-03-31/functions/{arn}/invocations"
     wanted = {
         "AuthorizerType": "REQUEST",
@@ -55,16 +55,14 @@ def _authorizer(desk: Desk, client: Any, api: str) -> str:
 
 
 def _permit(desk: Desk, function: str, api: str, authorizer: str) -> None:
-    account = desk.account
-    api_arn = f"arn:{account.partition}:execute-api:{account.region}:{account.number}:{api}"
-    client = account.client("lambda")
+    client = desk.account.client("lambda")
     try:
         client.add_permission(
             FunctionName=function,
             StatementId=f"authorizer-{api}-{authorizer}",
             Action="lambda:InvokeFunction",
             Principal="apigateway.amazonaws.com",
-            SourceArn=f"{api_arn}/authorizers/{authorizer}",
+            SourceArn=desk.account.arn("execute-api", f"{api}/authorizers/{authorizer}"),
         )
     except ClientError as error:
         if error.response["Error"]["Code"] != "ResourceConflictException":  # it is there
@@ -72,7 +70,7 @@ def _permit(desk: Desk, function: str, api: str, authorizer: str) -> None:
 
 
 def _make_live(desk: Desk, client: Any, api: str) -> None:
-    stage = str(desk.stage.config["api_gateway_stage"])
+    stage = desk.stage.gateway_stage
     deployment = client.create_deployment(ApiId=api)["DeploymentId"]
     client.update_stage(ApiId=api, StageName=stage, DeploymentId=deployment, AutoDeploy=False)
     desk.say(f"  deployment {deployment} is live")
@@ -81,7 +79,7 @@ def _make_live(desk: Desk, client: Any, api: str) -> None:
 def _limit(desk: Desk, client: Any, api: str, wishes: Wishes) -> None:
     client.update_stage(
         ApiId=api,
-        StageName=str(desk.stage.config["api_gateway_stage"]),
+        StageName=desk.stage.gateway_stage,
         DefaultRouteSettings=_route(wishes.rate, wishes.burst),
         RouteSettings={
             "$connect": _route(wishes.connect_rate, wishes.connect_burst),
@@ -108,7 +106,7 @@ def _log(desk: Desk, client: Any, api: str, wishes: Wishes) -> None:
     try:
         client.update_stage(
             ApiId=api,
-            StageName=str(desk.stage.config["api_gateway_stage"]),
+            StageName=desk.stage.gateway_stage,
             AccessLogSettings={"DestinationArn": arn, "Format": wishes.socket_log},
         )
     except client.exceptions.BadRequestException as error:
